@@ -1,0 +1,209 @@
+"""Settings of a project and of the environment, as one frozen `Config`; the only reader of environment variables.
+
+`.gittrack/config.yaml` is committed and shared; it can name numbers and words, never a program. Its parsed form
+is kept beside the index, because importing a YAML parser costs more than the start of a run may.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gittrack.errors import InvalidValue
+from gittrack.store import digest as digests
+from gittrack.store import durable
+from gittrack.store.layout import Layout
+
+DEFAULT_TEXT = b"""\
+# gittrack: settings of this project, shared by all who clone it.
+format: gittrack/config/1
+# experiment: Default              # where runs go that name no experiment
+# durability: second               # second: on disk within a second; strict: before each call returns; os: at flush
+# capture_max_bytes: 10000000      # larger files stay out of the code capture, and are named
+"""
+DURABILITIES = ("second", "strict", "os")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to record.
+
+    Attributes:
+        experiment: Where runs go that name no experiment.
+        durability: `second`, `strict` or `os`; see docs/architecture.md.
+        capture_max_bytes: Size of the largest file that the code capture takes.
+    """
+
+    experiment: str = "Default"
+    durability: str = "second"
+    capture_max_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the process that started this one says.
+
+    Attributes:
+        run_id: The run to log to instead of starting one, or None.
+        worktree: The working tree whose store takes the runs, when it is not the one around the current folder.
+        repro: File that says which runs this process repeats, or None.
+        depth: How many reproductions this process is inside of.
+        user: The name of the user.
+        variables: The environment variables that are recorded with a command.
+    """
+
+    run_id: str | None
+    worktree: Path | None
+    repro: Path | None
+    depth: int
+    user: str
+    variables: Mapping[str, str]
+
+
+def inherited(run_id: str, worktree: Path) -> dict[str, str]:
+    """Return the environment of a command that shall log to a run of `worktree`."""
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("MLFLOW_RUN_ID", "GITTRACK_REPRO")
+    }
+    return {"PYTHONUNBUFFERED": "1", **env, "GITTRACK_RUN_ID": run_id, "GITTRACK_WORKTREE": str(worktree)}
+
+
+_RECORDED = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "LANG",
+    "LC_ALL",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "PYTHONPATH",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TZ",
+)
+
+
+def repeated(
+    recorded: Mapping[str, str], *, program: str, pairs: Path, worktree: Path, depth: int, experiment: str
+) -> dict[str, str]:
+    """Return the environment of a command that repeats a recorded one.
+
+    The variables that are recorded with a command have the recorded values, or none; a name that gittrack would
+    not have recorded is not taken from the record. What is said to gittrack in this process is not passed on.
+
+    Args:
+        recorded: The variables of the record.
+        program: The Python interpreter, whose folder comes first in PATH.
+        pairs: The file that says which runs are repeated.
+        worktree: The working tree whose store takes the new runs.
+        depth: How many reproductions the command is inside of.
+        experiment: Where runs go that name no experiment.
+    """
+    dropped = {*_RECORDED, "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("GITTRACK_")
+    }
+    env.update({name: value for name, value in recorded.items() if name in _RECORDED})
+    env["PATH"] = os.pathsep.join([os.path.dirname(program), env.get("PATH", os.defpath)])  # noqa: PTH120
+    return {
+        **env,
+        "GITTRACK_REPRO": str(pairs),
+        "GITTRACK_WORKTREE": str(worktree),
+        "GITTRACK_REPRO_DEPTH": str(depth),
+        "GITTRACK_EXPERIMENT": experiment,
+    }
+
+
+def surroundings() -> Surroundings:
+    """Return what the environment variables say now."""
+    env = os.environ
+    return Surroundings(
+        run_id=env.get("GITTRACK_RUN_ID") or env.get("MLFLOW_RUN_ID") or None,
+        worktree=Path(env["GITTRACK_WORKTREE"]) if env.get("GITTRACK_WORKTREE") else None,
+        repro=_taken("GITTRACK_REPRO"),
+        depth=int(env.get("GITTRACK_REPRO_DEPTH") or 0),
+        user=env.get("LOGNAME") or env.get("USER") or env.get("USERNAME") or _login(),
+        variables={name: env[name] for name in _RECORDED if name in env},
+    )
+
+
+def _login() -> str:
+    try:
+        import pwd  # POSIX only, so not at module level
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return "unknown"
+
+
+def _taken(name: str) -> Path | None:
+    """Take a path that is meant for this process alone out of the environment of those that it starts."""
+    if name in os.environ:
+        _for_this_process[name] = Path(os.environ.pop(name))
+    return _for_this_process.get(name)
+
+
+_for_this_process: dict[str, Path] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_for_this_process.clear)  # a forked child is another process
+
+
+def load(layout: Layout, parse: Callable[[bytes], dict[str, Any]]) -> Config:
+    """Return the project's settings, overruled by the environment.
+
+    Args:
+        layout: Where the store is.
+        parse: Reads YAML; called only for a file that was not seen before.
+
+    Raises:
+        InvalidValue: A setting has a value that it cannot have.
+    """
+    config = _from_file(layout, parse)
+    experiment = os.environ.get("GITTRACK_EXPERIMENT") or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    durability = os.environ.get("GITTRACK_DURABILITY")
+    return _checked(
+        replace(
+            config, experiment=experiment or config.experiment, durability=durability or config.durability
+        )
+    )
+
+
+def _from_file(layout: Layout, parse: Callable[[bytes], dict[str, Any]]) -> Config:
+    try:
+        content = layout.config.read_bytes()
+    except OSError:
+        return Config()
+    if content == DEFAULT_TEXT:
+        return Config()
+    cache = layout.index / f"config-{digests.of_bytes(content)}.json"
+    try:
+        fields = json.loads(cache.read_bytes())
+    except (OSError, ValueError):
+        fields = parse(content)
+        with suppress(OSError):  # a read-only disk: parsed again next time
+            durable.replace_file(cache, json.dumps(fields).encode(), tmp=layout.tmp)
+    known = {name: fields[name] for name in Config.__dataclass_fields__ if name in fields}
+    return _checked(Config(**known))
+
+
+def _checked(config: Config) -> Config:
+    if config.durability not in DURABILITIES:
+        raise InvalidValue(
+            f"durability is {config.durability!r} in .gittrack/config.yaml or GITTRACK_DURABILITY",
+            hint=f"one of {', '.join(DURABILITIES)}",
+        )
+    if not isinstance(config.capture_max_bytes, int) or config.capture_max_bytes < 0:
+        raise InvalidValue(
+            f"capture_max_bytes is {config.capture_max_bytes!r} in .gittrack/config.yaml, not a size"
+        )
+    if not isinstance(config.experiment, str) or not config.experiment:
+        raise InvalidValue(f"experiment is {config.experiment!r} in .gittrack/config.yaml, not a name")
+    return config

@@ -1,0 +1,238 @@
+"""The words of the field as frozen dataclasses; no I/O.
+
+Times are integers, milliseconds since 1970-01-01 UTC, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NewType, TypeAlias
+
+from gittrack.errors import InvalidValue
+
+Status: TypeAlias = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
+Scalar: TypeAlias = str | int | float | bool | None
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+RunId = NewType("RunId", str)
+"""32 lower-case hex digits, random, known from the start of a run."""
+
+Digest = NewType("Digest", str)
+"""A SHA-256 as 64 lower-case hex digits: the content address of an object."""
+
+
+def parse_run_id(text: object) -> RunId:
+    """Return the run id that `text` spells.
+
+    Raises:
+        InvalidValue: `text` is not 32 lower-case hex digits.
+    """
+    if not isinstance(text, str) or not _RUN_ID.fullmatch(text):
+        raise InvalidValue(f"{text!r} is not a run id", hint="a run id has 32 hex digits: gittrack ls")
+    return RunId(text)
+
+
+@dataclass(frozen=True)
+class Param:
+    """An input value fixed for the run."""
+
+    key: str
+    value: Scalar
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One point of a metric: `value` at `step`, logged at `timestamp`."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A key and value put on a run."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """What a whole series comes to; `last` is the greatest by (step, timestamp, value), as in MLflow."""
+
+    last: float
+    step: int
+    min: float
+    max: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a run saved, kept by digest."""
+
+    path: str
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """An input file or folder of a run; `kept_by` says where its bytes are: git, cache or nobody."""
+
+    path: str
+    digest: Digest
+    size: int
+    kept_by: str
+    files: int | None = None  # None for a file, the number of files for a folder
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file of the working tree that the code capture did not take, and why."""
+
+    path: str
+    size: int
+    reason: str
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True)
+class Submodule:
+    """A submodule at the start of the run; `captured` differs from `commit` when it was dirty."""
+
+    path: str
+    commit: str
+    captured: str
+    code_tree: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """The tie to git, taken at the start.
+
+    Attributes:
+        commit: HEAD, or None before the first commit.
+        branch: Its branch, or None when HEAD is detached.
+        captured: The commit that holds the code as it ran: `commit` for a clean tree, else a snapshot of ours.
+        code_tree: The root tree of `captured` without `.gittrack/`.
+        base: What the patch starts from: the nearest ancestor that outlives the branch; None for an empty tree.
+        patch_digest: SHA-256 of `code.patch`, None when `base` lacks nothing.
+        patch_files: Number of files that the patch touches.
+        dirty: Whether the tree had changes that no commit held.
+        left_out: Files that were not captured.
+        state: Words for anything unusual: `merging`, `shallow`, `no-commit`, ...
+    """
+
+    commit: str | None
+    branch: str | None
+    captured: str
+    code_tree: str
+    base: str | None = None
+    patch_digest: Digest | None = None
+    patch_files: int = 0
+    dirty: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+    submodules: tuple[Submodule, ...] = ()
+    state: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was run: `argv` from `cwd` (relative to the repository's top), with the variables that matter."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """Which process made the run, and as its how-manieth: `repro` pairs the runs of a process by it."""
+
+    id: str
+    ordinal: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """The points of a run: their number, the digest of the points, the digest of the Parquet file as sealed."""
+
+    rows: int
+    digest: Digest
+    file: Digest
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded execution, as `run.yaml` holds it."""
+
+    run_id: RunId
+    experiment: str
+    name: str
+    status: Status
+    start_time: int
+    end_time: int | None
+    user: str
+    host: Mapping[str, Any]
+    process: Process
+    code: Code | None
+    command: Command | None
+    environment: Digest | None
+    parent_run_id: RunId | None = None
+    repro_of: RunId | None = None
+    supersedes: tuple[Digest, ...] = ()
+    data: tuple[DataFile, ...] = ()
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    metrics: Mapping[str, MetricSummary] = field(default_factory=dict)
+    series: Series | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    volatile: tuple[str, ...] = ()
+    error: str | None = None
+    lost: tuple[str, ...] = ()  # what the record is known to lack, in words
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run's id, name, status and times, under MLflow's names."""
+
+    run_id: RunId
+    run_name: str
+    experiment_name: str
+    user_id: str
+    status: Status
+    start_time: int
+    end_time: int | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One later fact about a run.
+
+    Attributes:
+        subject: The run's id.
+        op: `set_tag`, `delete_tag`, `delete` or `restore`.
+        key: The tag's key; None for `delete` and `restore`.
+        value: The tag's value; None unless `op` is `set_tag`.
+        time: Hybrid logical clock: milliseconds, never less than that of an event this one has seen.
+        counter: Orders events of the same `time`.
+        seen: Digests of the newest events about the subject that the writer knew.
+        user: Who wrote it, for people.
+    """
+
+    subject: RunId
+    op: Literal["set_tag", "delete_tag", "delete", "restore"]
+    key: str | None
+    value: str | None
+    time: int
+    counter: int
+    seen: tuple[Digest, ...]
+    user: str

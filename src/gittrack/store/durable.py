@@ -1,0 +1,139 @@
+"""Writes that survive a crash: the only module that syncs, renames or unlinks below the store.
+
+`hook` is called with the name of each step before it is taken; tests kill or fail the process there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+
+def _nothing(_step: str) -> None:
+    """Do nothing: no fault is injected."""
+
+
+hook: Callable[[str], None] = _nothing
+
+
+def write_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a new file at `path` and sync it; the folder is not synced.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """Write every byte of `content`, however little each call takes."""
+    written = os.write(descriptor, content)
+    if written != len(content):
+        rest = memoryview(content)[written:]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Sync the names in a folder, where the system can."""
+    with contextlib.suppress(OSError):  # Windows opens no folder; some network disks sync none
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and its parents; the names are on disk when this returns."""
+    if path.is_dir():
+        return
+    made = []
+    folder = path
+    while not folder.is_dir():
+        made.append(folder)
+        folder = folder.parent
+    path.mkdir(parents=True, exist_ok=True)
+    for new in made:
+        sync_folder(new.parent)
+
+
+def replace_file(path: Path, content: bytes, *, tmp: Path) -> None:
+    """Put `content` at `path` in one step: readers see the old or the new content, also after a power cut."""
+    make_folder(tmp)
+    draft = tmp / uuid4().hex
+    try:
+        hook("replace.write")
+        write_file(draft, content)
+        make_folder(path.parent)
+        hook("replace.rename")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    hook("replace.sync")
+    sync_folder(path.parent)
+
+
+def write_once(path: Path, content: bytes, *, tmp: Path) -> None:
+    """Put content-addressed `content` at `path` unless it is there already."""
+    if not path.is_file():
+        replace_file(path, content, tmp=tmp)
+
+
+def publish_folder(path: Path, files: Mapping[str, bytes], *, tmp: Path, step: str = "publish") -> None:
+    """Make the folder `path` with `files` in it appear in one rename, whole; one that is there is left alone."""
+    if not path.is_dir():  # whoever made it may have died before the sync below
+        _publish(path, files, tmp, step)
+    hook(f"{step}.sync")
+    sync_folder(path.parent)
+
+
+def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> None:
+    make_folder(tmp)
+    draft = tmp / uuid4().hex
+    try:
+        draft.mkdir()
+        for name, content in files.items():
+            hook(f"{step}.write {name}")
+            write_file(draft / name, content)
+        sync_folder(draft)
+        make_folder(path.parent)
+        hook(f"{step}.rename")
+        draft.rename(path)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not path.is_dir():  # another process published the same content first
+            raise
+
+
+def remove_folder(path: Path, *, tmp: Path) -> None:
+    """Make the folder `path` disappear in one step, then free its space."""
+    make_folder(tmp)
+    grave = tmp / uuid4().hex
+    try:
+        path.rename(grave)
+    except FileNotFoundError:
+        return
+    hook("remove.free")
+    sync_folder(path.parent)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def remove_file(path: Path) -> None:
+    """Make the file at `path` disappear; one that is gone already is no error."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from gittrack.store import durable
+
+FILES = {"run.yaml": b"a: 1\n", "metrics.parquet": bytes(100)}
+STEPS = ["publish.write run.yaml", "publish.write metrics.parquet", "publish.rename", "publish.sync"]
+
+
+def published(path: Path) -> dict[str, bytes] | None:
+    return {file.name: file.read_bytes() for file in path.iterdir()} if path.exists() else None
+
+
+def test_a_folder_appears_whole_and_a_second_publication_changes_nothing(tmp_path, monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(durable, "hook", seen.append)
+    target = tmp_path / "runs" / "ab" / "cd"
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert published(target) == FILES
+    assert seen == STEPS
+    inode = (target / "run.yaml").stat().st_ino
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert (target / "run.yaml").stat().st_ino == inode
+    assert seen == [*STEPS, "publish.sync"], "who was there first may not have lived to sync the name"
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+@pytest.mark.parametrize("wanted", STEPS)
+def test_a_publication_that_fails_at_any_step_leaves_nothing_half_and_can_be_repeated(
+    tmp_path, monkeypatch, wanted
+) -> None:
+    target = tmp_path / "runs" / "ab" / "cd"
+
+    def fail(step: str) -> None:
+        if step == wanted:
+            raise OSError(errno.EIO, "bad disk")
+
+    monkeypatch.setattr(durable, "hook", fail)
+    with pytest.raises(OSError, match="bad disk"):
+        durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert published(target) == (FILES if wanted == "publish.sync" else None)
+    assert os.listdir(tmp_path / "tmp") == []
+    monkeypatch.setattr(durable, "hook", lambda step: None)
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert published(target) == FILES
+
+
+@pytest.mark.parametrize("wanted", STEPS)
+def test_a_publication_that_is_killed_at_any_step_can_be_repeated(tmp_path, wanted) -> None:
+    code = (
+        "import os\nfrom pathlib import Path\nfrom gittrack.store import durable\n"
+        f"def hook(step):\n    if step == {wanted!r}: os.kill(os.getpid(), 9)\n"
+        "durable.hook = hook\n"
+        f"durable.publish_folder(Path('runs/ab/cd').absolute(), {FILES!r}, tmp=Path('tmp').absolute())\n"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == -signal.SIGKILL
+    )
+    target = tmp_path / "runs" / "ab" / "cd"
+    assert published(target) == (FILES if wanted == "publish.sync" else None)
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert published(target) == FILES
+
+
+def test_many_threads_publish_the_same_folder_at_once(tmp_path) -> None:
+    target = tmp_path / "runs" / "ab" / "cd"
+    barrier, errors = threading.Barrier(8), []
+
+    def publish() -> None:
+        barrier.wait()
+        try:
+            durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=publish) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert published(target) == FILES
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_a_short_write_is_completed(tmp_path, monkeypatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, bytes(content)[:3]))
+    durable.write_file(tmp_path / "a", b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+def test_a_new_file_never_takes_the_place_of_another_or_follows_a_link(tmp_path) -> None:
+    (tmp_path / "a").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("a", "link"):
+        with pytest.raises(FileExistsError):
+            durable.write_file(tmp_path / name, b"new")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("wanted", ["replace.write", "replace.rename"])
+def test_a_replacement_that_fails_leaves_the_old_content_and_no_draft(tmp_path, monkeypatch, wanted) -> None:
+    durable.replace_file(tmp_path / "a", b"old", tmp=tmp_path / "tmp")
+
+    def fail(step: str) -> None:
+        if step == wanted:
+            raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(durable, "hook", fail)
+    with pytest.raises(OSError, match="full"):
+        durable.replace_file(tmp_path / "a", b"new", tmp=tmp_path / "tmp")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_a_folder_that_is_removed_goes_in_one_step_and_one_that_has_gone_is_no_error(tmp_path) -> None:
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "a").write_bytes(b"")
+    for _ in range(2):
+        durable.remove_folder(tmp_path / "live", tmp=tmp_path / "tmp")
+        assert not (tmp_path / "live").exists()
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_folders_are_made_with_their_parents_by_many_at_once(tmp_path) -> None:
+    target = tmp_path / "a" / "b" / "c"
+    threads = [threading.Thread(target=durable.make_folder, args=(target,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert target.is_dir()
