@@ -1,0 +1,206 @@
+"""Working trees of gittrack's own, in which the code of a run is put to be run again.
+
+Making 10,000 files takes longer than all else in a reproduction, so up to two worktrees are a *pool*: they stay
+where they are, and the next reproduction takes one that is free. A job may have changed anything in it, git's
+index and the times of files included, so every file is read and compared with the wanted tree, none is believed.
+
+The files are written as the run had them: with its line-end settings, whatever those of this clone are. Filters
+that the user configured (LFS) run, because a job must find the content that it read; hooks never do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from gittrack.entities import Code
+from gittrack.errors import Conflict, GitFailed
+from gittrack.git import command, objects, patches, recover
+from gittrack.git.place import admin_of, discard, run_in, settings_of, strip
+from gittrack.git.recover import CodeLost, Found
+from gittrack.git.repo import Repository
+from gittrack.git.submodules import put_submodules
+from gittrack.store import durable
+from gittrack.store.locking import locked
+
+__all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "restore_code"]
+
+_POOLED = 2
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Code put back.
+
+    Attributes:
+        path: Top of the worktree.
+        how: How the code was found, as in `recover.Found`; submodules that took another way are named.
+        commit: The commit that it is.
+    """
+
+    path: Path
+    how: str
+    commit: str
+
+
+def restore_code(
+    repo: Repository, code: Code, patch: bytes | None, target: Path, *, fetch: bool = True
+) -> Restored:
+    """Put the code of a run, without `.gittrack/`, into a new detached worktree at `target`, which stays.
+
+    Args:
+        repo: Where the code is looked for.
+        code: What the run recorded.
+        patch: The run's `code.patch`.
+        target: A path where nothing is; the worktree is the caller's, `git worktree remove` ends it.
+        fetch: Ask remotes.
+
+    Raises:
+        CodeLost: The code cannot be restored exactly.
+        Conflict: Something is at `target`.
+        GitFailed: git could not write the files.
+    """
+    found = recover.find_code(repo, code, _own_section(patch, code), fetch=fetch)
+    if os.path.lexists(target):
+        raise Conflict(f"'{target}' exists already")
+    return _put(repo, found, code, patch, target, fetch=fetch)
+
+
+@contextmanager
+def checkout(
+    repo: Repository, code: Code, patch: bytes | None, *, keep: bool = False, fetch: bool = True
+) -> Iterator[Restored]:
+    """Hold a worktree with the code of a run, without `.gittrack/`, for the length of a block.
+
+    Args:
+        repo: Where the code is looked for.
+        code: What the run recorded.
+        patch: The run's `code.patch`.
+        keep: Leave the worktree to the user, who ends it with `git worktree remove --force`.
+        fetch: Ask remotes.
+
+    Raises:
+        CodeLost: The code cannot be restored exactly.
+        GitFailed: git could not write the files.
+    """
+    found = recover.find_code(repo, code, _own_section(patch, code), fetch=fetch)
+    if keep:
+        target = _folder(repo) / f"kept-{code.captured[:12]}-{uuid4().hex[:6]}"
+        yield _put(repo, found, code, patch, target, fetch=fetch)
+        return
+    with _place(repo) as path:
+        yield _put(repo, found, code, patch, path, fetch=fetch)
+
+
+def remove_pool(repo: Repository) -> list[Path]:
+    """Remove the pooled worktrees that are not in use, and return where they were."""
+    gone = []
+    for number in range(1, _POOLED + 1):
+        path = _slot(repo, number)
+        if path.exists():
+            with locked(_lock(repo, number), wait=False) as taken:
+                if taken:
+                    discard(repo, path)
+                    gone.append(path)
+    return gone
+
+
+def pool(repo: Repository) -> list[Path]:
+    """Return the pooled worktrees that there are."""
+    return [path for number in range(1, _POOLED + 1) if (path := _slot(repo, number)).exists()]
+
+
+@contextmanager
+def _place(repo: Repository) -> Iterator[Path]:
+    """Yield the path of a pooled worktree that nobody uses, or of one that goes when the block ends."""
+    durable.make_folder(_folder(repo))
+    with ExitStack() as held:
+        for number in range(1, _POOLED + 1):
+            if held.enter_context(locked(_lock(repo, number), wait=False)):
+                path = _slot(repo, number)
+                yield path
+                _sweep(repo, path)
+                return
+        path = _folder(repo) / f"gittrack-{uuid4().hex[:12]}"
+        try:
+            yield path
+        finally:
+            discard(repo, path)
+
+
+def _folder(repo: Repository) -> Path:
+    return repo.private / "worktrees"
+
+
+def _slot(repo: Repository, number: int) -> Path:
+    return _folder(repo) / f"gittrack-{number}"
+
+
+def _lock(repo: Repository, number: int) -> Path:
+    return _folder(repo) / f"{number}.lock"
+
+
+def _own_section(patch: bytes | None, code: Code) -> bytes | None:
+    return patches.split(patch, code.base)[0].patch if patch else None
+
+
+def _put(
+    repo: Repository, found: Found, code: Code, patch: bytes | None, path: Path, *, fetch: bool
+) -> Restored:
+    tree = _code_tree(repo, found.commit)
+    settings = settings_of(code)
+    if not _reuse(repo, path, found.commit, tree, settings):
+        discard(repo, path)  # what a job broke, or git's notes of a worktree that is gone
+        _make(repo, path, found.commit, tree, settings)
+    how = [found.how, *put_submodules(repo, code, patch, path, fetch=fetch)]
+    return Restored(path, "; ".join(how), found.commit)
+
+
+def _code_tree(repo: Repository, commit: str) -> str:
+    """Write the root tree without `.gittrack` and return its id."""
+    root = recover.root_tree(repo, commit)
+    if root is None:
+        raise GitFailed(f"the tree of commit {commit} cannot be read", hint="git fsck")
+    bare = objects.without_private(root, repo.object_format)
+    return repo.git("hash-object", "-t", "tree", "-w", "--stdin", input=bare).decode().strip()
+
+
+def _make(repo: Repository, path: Path, commit: str, tree: str, settings: tuple[str, ...]) -> None:
+    """Make a new worktree."""
+    durable.make_folder(path.parent)
+    repo.ask("worktree", "add", "--detach", "--no-checkout", "--", path, commit)
+    admin = admin_of(repo, path)
+    if admin is None:
+        raise GitFailed(f"git made no worktree at '{path}'", hint="git worktree list")
+    run_in(path, admin, settings, "read-tree", "--reset", "-u", tree)
+
+
+def _reuse(repo: Repository, path: Path, commit: str, tree: str, settings: tuple[str, ...]) -> bool:
+    """Bring a pooled worktree to `tree`; returns whether that worked."""
+    try:
+        admin = admin_of(repo, path)
+        if admin is None:
+            return False
+        strip(admin)
+        run_in(path, admin, settings, "update-ref", "--no-deref", "HEAD", commit)
+        # An index made anew knows nothing of the files, so that `--refresh` must read each of them.
+        run_in(path, admin, settings, "read-tree", tree)
+        run_in(path, admin, settings, "clean", "-ffdxq")
+        with suppress(command.CommandFailed):  # it ends with 1 where a file differs
+            run_in(path, admin, settings, "update-index", "-q", "--refresh")
+        run_in(path, admin, settings, "read-tree", "--reset", "-u", tree)
+    except (GitFailed, OSError):
+        return False
+    return True
+
+
+def _sweep(repo: Repository, path: Path) -> None:
+    """Remove what the job wrote, which may be large; the next user does not rely on it."""
+    admin = admin_of(repo, path)
+    if admin is not None:
+        with suppress(GitFailed, OSError):
+            run_in(path, admin, (), "clean", "-ffdxq")
