@@ -1,0 +1,113 @@
+"""Ends the runs of a process that ends, with the status it deserves, whether or not a `with` block is around.
+
+Python tells nobody the code of `sys.exit`, so it is wrapped; the user's own hooks and handlers still run. What was
+caught again ended nothing: the script's outermost frame tells whether it came to its end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any, NoReturn
+
+from gittrack.entities import Status
+from gittrack.record.run import ActiveRun, status_of, traceback_of
+
+_open: list[ActiveRun] = []
+_outcome: dict[str, Any] = {}
+_SIGNALS = ("SIGTERM", "SIGHUP")
+_RETURNS = ("RETURN_VALUE", "RETURN_CONST")
+
+
+def watch(run: ActiveRun) -> None:
+    """See to it that `run` ends with this process."""
+    if _outcome.get("pid") != os.getpid():
+        _install()
+    _open[:] = [other for other in _open if not other.has_ended and other.is_mine]
+    _open.append(run)
+
+
+def _install() -> None:
+    """Look out for the end of this process; a forked child has what its parent set up, and its own way to end."""
+    main = threading.main_thread()
+    if "exit" not in _outcome:
+        _outcome["exit"], sys.exit = sys.exit, _on_sys_exit
+        if threading.current_thread() is main:
+            _handle_signals()
+    _outcome.pop("error", None)
+    _outcome["pid"] = os.getpid()
+    _outcome["script"] = _outermost(sys._current_frames().get(main.ident or 0))
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _at_exit, exitpriority=100)  # such a child leaves by os._exit, without atexit
+
+
+def _handle_signals() -> None:
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _on_signal)
+
+
+def _outermost(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _on_sys_exit(code: Any = None, /) -> NoReturn:
+    if threading.current_thread() is threading.main_thread():
+        _outcome["error"] = SystemExit(code)
+    _outcome["exit"](code)
+    raise AssertionError  # sys.exit raises
+
+
+def _at_exit() -> None:
+    error = _escaped()
+    _end_all(status_of(error), error)
+
+
+def _escaped() -> BaseException | None:
+    """Return the exception that ends this process, if one does.
+
+    The interpreter leaves it in `sys.last_value`, whatever hook the user has; a child of multiprocessing is still
+    handling it.
+    """
+    error = sys.exc_info()[1] or getattr(sys, "last_value", None) or _outcome.get("error")
+    return None if error is not None and sys.exc_info()[1] is None and _came_to_its_end() else error
+
+
+def _came_to_its_end() -> bool:
+    """Whether the script returned, in which case what was raised in it was caught."""
+    script = _outcome.get("script")
+    if script is None or script.f_lasti < 0:
+        return False
+    import opcode
+
+    return opcode.opname[script.f_code.co_code[script.f_lasti]] in _RETURNS
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    del frame
+    _end_all("KILLED", None)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _end_all(status: Status, error: BaseException | None) -> None:
+    for run in reversed(_open):
+        if run.is_mine:
+            run.end(status, error=None if error is None or status == "FINISHED" else traceback_of(error))
+        else:
+            run.leave()
+    _open.clear()
+
+
+# At the import: handlers that the user registers later run before, and may still log.
+atexit.register(_at_exit)

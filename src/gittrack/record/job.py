@@ -1,0 +1,164 @@
+"""`gittrack run -- CMD`: a run of a command in any language."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from gittrack import config as configs
+from gittrack.config import Config, Surroundings
+from gittrack.entities import Digest, RunId
+from gittrack.errors import NotFound
+from gittrack.record import live, origin
+from gittrack.record.project import Project
+from gittrack.record.run import ActiveRun
+
+STDERR = f"{live.LOGS_FOLDER}/stderr.txt"  # progress bars, and warnings with the paths of a machine
+SOURCE_TAG = "gittrack.source"
+SOURCE_COMMAND = "command"
+PATIENCE_S = 2.0  # for a pipe that a grandchild keeps open after the command has ended
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended.
+
+    Attributes:
+        run_id: Its run.
+        digest: Of the sealed run, None when it could not be sealed.
+        exit_code: As a shell gives it: 128 and the signal's number for a command that was killed.
+    """
+
+    run_id: RunId
+    digest: Digest | None
+    exit_code: int
+
+
+def run_command(
+    project: Project,
+    config: Config,
+    around: Surroundings,
+    argv: Sequence[str],
+    *,
+    stdout: BinaryIO,
+    stderr: BinaryIO,
+    experiment: str | None = None,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    data: Sequence[str] = (),
+    volatile: Sequence[str] = (),
+) -> Outcome:
+    """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
+
+    What it prints also goes to `stdout` and `stderr`. Its standard error is volatile: a reproduction does not
+    compare it.
+
+    Raises:
+        NotFound: There is no such program, or no such data.
+        InvalidValue: A param, tag or path cannot be recorded.
+    """
+    command = origin.of_arguments(list(argv), project.root, around.variables)
+    run = ActiveRun.begin(
+        project,
+        config,
+        around,
+        experiment=experiment,
+        name=name,
+        tags={SOURCE_TAG: SOURCE_COMMAND, **(tags or {})},
+        command=command,
+    )
+    try:
+        run.log_params(params or {})
+        run.set_volatile(STDERR, *volatile)
+        for path in data:
+            run.log_data(path)
+        returned = _execute(argv, run.run_id, project, (stdout, stderr))
+    except BaseException as error:
+        run.end_with(error)
+        raise
+    status, exit_code = (
+        ("KILLED", 128 - returned) if returned < 0 else ("FINISHED" if not returned else "FAILED", returned)
+    )
+    run.end(status, exit_code=exit_code)  # type: ignore[arg-type]
+    return Outcome(run.run_id, run.digest, exit_code)
+
+
+def _execute(argv: Sequence[str], run_id: RunId, project: Project, sinks: tuple[BinaryIO, BinaryIO]) -> int:
+    folder = project.layout.live_run(run_id) / live.LOGS_FOLDER
+    with suppress(OSError):  # no parents: a live folder that could not be made must not come to be half there
+        folder.mkdir(exist_ok=True)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=configs.inherited(run_id, project.home),
+            bufsize=0,
+        )
+    except OSError as error:
+        raise NotFound(f"'{argv[0]}' cannot be run: {error.strerror}") from error
+    assert process.stdout is not None
+    assert process.stderr is not None
+    streams = (
+        (process.stdout, sinks[0], folder / "stdout.txt"),
+        (process.stderr, sinks[1], folder / "stderr.txt"),
+    )
+    threads = [threading.Thread(target=_tee, args=stream, daemon=True) for stream in streams]
+    with _signals_meant_for(process):
+        for thread in threads:
+            thread.start()
+        code = process.wait()
+        for thread in threads:
+            thread.join(timeout=PATIENCE_S)
+    return code
+
+
+@contextmanager
+def _signals_meant_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let the command decide how it ends: Ctrl-C reaches it from the terminal, other signals are passed on."""
+
+    def leave_to_it(_number: int, _frame: object) -> None:
+        pass
+
+    def forward(number: int, _frame: object) -> None:
+        process.send_signal(number)
+
+    handlers = {"SIGINT": leave_to_it, "SIGTERM": forward, "SIGHUP": forward}
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name, handler in handlers.items():
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _tee(source: IO[bytes], sink: BinaryIO, path: Path) -> None:
+    """Copy what comes to a file and to the terminal; neither's failure stops the command."""
+    file: IO[bytes] | None = None
+    with suppress(OSError):
+        file = path.open("wb", buffering=0)
+    with source:
+        while chunk := source.read(1 << 16):
+            for target in (file, sink):
+                if target is not None:
+                    _write(target, chunk)
+    if file is not None:
+        file.close()
+
+
+def _write(target: IO[bytes], chunk: bytes) -> None:
+    with suppress(OSError, ValueError):  # a full disk, or a closed terminal
+        target.write(chunk)
+        target.flush()

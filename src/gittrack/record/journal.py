@@ -1,0 +1,692 @@
+"""The append-only journal of one process that logs to one run, and its reader.
+
+A journal is a row of frames: length (uint32), CRC-32 of the payload (uint32), payload; little-endian. The first
+byte of the payload says what it is:
+
+    P, p   a point: key (uint32), step, timestamp (int64), value (float64); p when the caller gave the timestamp
+    K      a key: its number (uint32) and its text
+    B      many points: number of rows (uint32), then the columns key, step, timestamp, value
+    J      a fact as JSON: {"t": milliseconds, "param": …} or tag, artifact, data, end, …
+
+One `write` a call puts a frame into the operating system's hands, where it survives the process; a thread syncs
+within a second. What is not yet synced stays in memory: after a failed write or sync the file is never believed
+again, a new journal says from which byte on it replaces the old one, and starts with what was in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import operator
+import os
+import re
+import struct
+import threading
+import time
+import warnings
+import zlib
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from gittrack.errors import Conflict, RecordingWarning, StorageFailed
+from gittrack.record.points import SMALL, Points
+from gittrack.store import durable, locking
+
+SUFFIX = ".journal"
+LOCK_FILE = "lock"  # of a live folder: shared by those who come to write, exclusive for who seals
+MAX_FRAME = 1 << 28
+MAX_BACKLOG = 256 << 20  # bytes kept in memory while the disk takes nothing
+SYNC_INTERVAL_S = 1.0
+KEEPING = "it keeps what is logged in memory and tries again"
+
+_HEAD = struct.Struct("<II")
+_POINT = struct.Struct("<B3xIqqd")
+_KEY = struct.Struct("<B3xI")
+_POINT_FRAME = struct.Struct("<II32s")
+_P, _p, _K, _B, _J = b"PpKBJ"
+_LATE_NS = 2_000_000_000
+_RETRY_NS = 1_000_000_000
+_ROWS_PER_FRAME = 1 << 16
+
+# What may start a record after damage: a length below 4 MiB, a checksum, a kind. A whole disk block of zeros or
+# of chance bytes is passed in C, and few checksums are reckoned in vain.
+_CANDIDATE = re.compile(rb"(?=..[\x00-\x3f]\x00.{4}[PpKBJ])", re.DOTALL)
+
+crc32 = zlib.crc32
+
+
+def frame(payload: bytes) -> bytes:
+    """Return `payload` with its length and checksum before it."""
+    return _HEAD.pack(len(payload), crc32(payload)) + payload
+
+
+class Journal:
+    """Appends the records of this process to a run.
+
+    Args:
+        open_folder: Returns the run's live folder, made anew should it have gone. It may raise OSError, and
+            Conflict where the run has ended and this process is not the one to make it anew.
+        introduction: What the first record says of the writer; see `record.live`.
+        strict: Sync every record before the call returns.
+    """
+
+    def __init__(
+        self, open_folder: Callable[[], Path], introduction: dict[str, Any], *, strict: bool = False
+    ) -> None:
+        self._open_folder = open_folder
+        self._introduction = introduction
+        self._strict = strict
+        self._reset()
+        _journals.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()  # re-entrant: a signal handler may end the run in the middle of a call
+        self._syncing = threading.RLock()  # taken without waiting for `_lock` inside, so the two cannot block
+        self._descriptor: int | None = None
+        self._anchor: int | None = None  # a failed file: not believed, but its lock says that we live
+        self._name = ""
+        self._distrusted = ""
+        self._size = self._synced = 0
+        self._unsynced: list[bytes] = []
+        self._first = 0  # how many records were synced before `_unsynced`
+        self._backlog = 0
+        self._due = self._retry = 0
+        self._keys: dict[str, int] = {}
+        self._failure: OSError | None = None
+        self._warned = self._stopped = False
+        self.dropped = 0
+
+    @property
+    def name(self) -> str:
+        """The name of this process's file in the live folder, empty before the first record."""
+        return self._name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has a journal of the run."""
+        return self._descriptor is not None
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the disk did not take what was logged last, or None."""
+        return self._failure
+
+    def open(self, draft: Path | None = None) -> None:
+        """Make this process's journal in the run's folder, or in `draft` which becomes that folder.
+
+        Raises:
+            OSError: The disk did not take it.
+            Conflict: The run has ended.
+        """
+        if draft is not None:
+            self._write_file(draft, {}, b"")
+        else:
+            self._start_file({}, b"")
+
+    def _start_file(self, continues: dict[str, Any], content: bytes) -> None:
+        """Make the file in the live folder, which nobody seals or removes meanwhile."""
+        for last in (False, True):
+            folder = self._open_folder()
+            try:
+                with locking.locked(folder / LOCK_FILE, shared=True):
+                    self._write_file(folder, continues, content)
+            except FileNotFoundError:  # the folder went while we waited for its lock: sealed, or removed
+                if last:
+                    raise
+            else:
+                return
+
+    def _write_file(self, folder: Path, continues: dict[str, Any], content: bytes) -> None:
+        """Make the file appear whole: what it continues is given up only when its own content is on disk."""
+        name = f"{os.getpid()}-{uuid4().hex[:12]}{SUFFIX}"
+        draft = folder / f"{name}.new"
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        try:
+            locking.hold(descriptor)
+            first = frame(_json({"journal": 1, **self._introduction, **identity(), **continues}))
+            durable.hook("journal.write")
+            durable.write_all(descriptor, first + content)
+            os.fsync(descriptor)
+            durable.hook("journal.rename")
+            draft.rename(folder / name)
+            durable.sync_folder(folder)
+        except BaseException:
+            locking.release(descriptor)
+            for path in (draft, folder / name):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            raise
+        self._descriptor, self._name = descriptor, name
+        self._size = self._synced = len(first) + len(content)
+
+    def point(self, key: str, value: float, step: int, timestamp: int | None) -> None:
+        """Append one point; the hot path (bench/log_metric.py).
+
+        Raises:
+            Conflict: The run has ended.
+        """
+        now = time.time_ns()
+        try:
+            number = self._keys[key]
+        except KeyError:
+            number = self._define(key)
+        if timestamp is None:
+            payload = _POINT.pack(_P, number, step, now // 1_000_000, value)
+        else:
+            payload = _POINT.pack(_p, number, step, timestamp, value)
+        record = _HEAD.pack(32, crc32(payload)) + payload
+        with self._lock:
+            self._unsynced.append(record)
+            try:
+                if os.write(self._descriptor, record) != 40:  # type: ignore[arg-type]
+                    raise OSError("a short write")
+            except (OSError, TypeError) as error:
+                self._unwritten(error)
+            else:
+                self._size += 40
+        if now > self._due:
+            self._settle(now)
+
+    def points(self, points: Points) -> None:
+        """Append many points as columns."""
+        numbers = [self._keys.get(key) for key in points.keys]
+        known = array(
+            "I", [self._define(key) if n is None else n for key, n in zip(points.keys, numbers, strict=True)]
+        )
+        for start in range(0, len(points), _ROWS_PER_FRAME):
+            part = slice(start, start + _ROWS_PER_FRAME)
+            places = points.key[part]
+            ids = known * len(places) if len(known) == 1 else array("I", map(known.__getitem__, places))
+            columns: tuple[array[Any], ...] = (
+                ids,
+                points.step[part],
+                points.timestamp[part],
+                points.value[part],
+            )
+            self.append(b"".join([_KEY.pack(_B, len(ids)), *(column.tobytes() for column in columns)]))
+
+    def fact(self, fact: dict[str, Any]) -> None:
+        """Append one fact, with the time.
+
+        Raises:
+            Conflict: The run has ended.
+        """
+        self.append(_json({"t": time.time_ns() // 1_000_000, **fact}))
+
+    def append(self, payload: bytes) -> None:
+        """Append one record of any kind."""
+        record = frame(payload)
+        with self._lock:
+            self._unsynced.append(record)
+            try:
+                if self._descriptor is None:
+                    raise OSError("the journal is not open")
+                durable.write_all(self._descriptor, record)
+            except OSError as error:
+                self._unwritten(error)
+            else:
+                self._size += len(record)
+        now = time.time_ns()
+        if now > self._due:
+            self._settle(now)
+
+    def _define(self, key: str) -> int:
+        with self._lock:
+            if key not in self._keys:
+                number = len(self._keys)
+                self.append(_KEY.pack(_K, number) + key.encode())
+                self._keys[key] = number
+            return self._keys[key]
+
+    def _settle(self, now: int) -> None:
+        """Start the clock of the records that wait for a sync, or sync when the flusher is late."""
+        if self._strict:
+            self.flush()
+        elif self._due == 0:
+            self._due = now + _LATE_NS
+            _flusher.start()
+        elif self._failure is None:
+            self._due = now + _LATE_NS
+            self.sync()
+
+    def sync(self) -> bool:
+        """Bring to disk what was logged before the call; whether that worked. Never raises for storage."""
+        with self._lock:
+            upto, size = self._first + len(self._unsynced), self._size
+            name, descriptor = self._name, self._descriptor
+            if descriptor is None:
+                if not self._stopped and (self._unsynced or self._failure is not None):
+                    self._reopen()
+                return self._failure is None
+        error = self._sync_file(descriptor, name)
+        with self._lock:
+            if name == self._name and not self._stopped:
+                if error is not None:
+                    self._recover(error)
+                else:
+                    self._settled(upto, size)
+            return self._failure is None
+
+    def _sync_file(self, descriptor: int, name: str) -> OSError | None:
+        """Sync a file, one thread at a time: of two at once the system tells only one of an error."""
+        with self._syncing:
+            if name == self._distrusted:
+                return OSError("the journal could not be synced")
+            try:
+                durable.hook("journal.sync")
+                if os.fstat(descriptor).st_nlink == 0:
+                    raise FileNotFoundError("the run's live folder was removed")
+                getattr(os, "fdatasync", os.fsync)(descriptor)
+            except OSError as error:
+                self._distrusted = name
+                return error
+        return None
+
+    def _settled(self, upto: int, size: int) -> None:
+        """Forget the records that are on disk; the lock is held."""
+        if upto > self._first:
+            del self._unsynced[: upto - self._first]
+            self._first = upto
+        self._synced = max(self._synced, size)
+        self._due = time.time_ns() + _LATE_NS if self._unsynced and not self._strict else 0
+
+    def flush(self) -> None:
+        """Bring to disk what was logged before the call.
+
+        Raises:
+            StorageFailed: The disk does not take it.
+        """
+        if (self._unsynced or self._failure is not None) and not self.sync():
+            raise StorageFailed(f"what was logged is not on disk: {self._failure}")
+
+    def _unwritten(self, error: OSError | TypeError) -> None:
+        """Keep in memory a record that the file did not take; the lock is held.
+
+        Raises:
+            Conflict: The run has ended; the record is not kept.
+        """
+        if self._stopped:
+            self._unsynced.pop()
+            raise ended(str(self._introduction.get("run_id", "")))
+        if self._failure is None or time.time_ns() > self._retry:
+            self._recover(error)
+        elif self._failure is not None:
+            self._bound_backlog(len(self._unsynced[-1]))
+
+    def _recover(self, error: OSError | TypeError) -> None:
+        """Leave the failed file alone and go on in a new one; the lock is held."""
+        self._failure = error if isinstance(error, OSError) else OSError("the journal is not open")
+        self._reopen()
+        if self._failure is not None and not self._warned:
+            self._warned = True
+            warn(f"gittrack cannot write to its journal ({self._failure}); {KEEPING}")
+
+    def _reopen(self) -> None:
+        """Start a new journal with all that is not known to be on disk; the lock is held."""
+        if self._descriptor is not None:
+            self._anchor, self._descriptor = self._descriptor, None
+        anchor = self._anchor
+        try:
+            continues = {"journal": self._name, "offset": self._synced}
+            keys = [frame(_KEY.pack(_K, number) + key.encode()) for key, number in self._keys.items()]
+            content = self._removed() + b"".join(keys) + b"".join(self._unsynced)
+            self._start_file({"continues": continues} if self._name else {}, content)
+        except OSError as error:
+            self._failure = error
+            self._retry = time.time_ns() + _RETRY_NS
+            self._backlog = 0
+            self._bound_backlog(sum(map(len, self._unsynced)))
+            return
+        except Conflict:
+            self._unsynced, self._failure = [], None
+            self.close()
+            raise
+        self._first += len(self._unsynced)
+        self._unsynced, self._backlog, self._failure, self._due = [], 0, None, 0
+        self._anchor = None
+        if anchor is not None:
+            with contextlib.suppress(OSError):
+                locking.release(anchor)
+
+    def _removed(self) -> bytes:
+        """Return the synced records of a file that was removed under our hands, but can still be read."""
+        if self._anchor is None or os.fstat(self._anchor).st_nlink:
+            return b""
+        saved = b""
+        while len(saved) < self._synced and (
+            piece := os.pread(self._anchor, self._synced - len(saved), len(saved))
+        ):
+            saved += piece
+        return _without_first(saved)
+
+    def _bound_backlog(self, more: int) -> None:
+        """Give up the oldest records when memory holds too much of what the disk does not take."""
+        self._backlog += more
+        if self._backlog <= MAX_BACKLOG:
+            return
+        count = 0
+        while self._backlog > MAX_BACKLOG * 7 // 8 and count < len(self._unsynced):
+            self._backlog -= len(self._unsynced[count])
+            count += 1
+        del self._unsynced[:count]  # an eighth at once: the front of a list is dear to take from
+        self._first += count
+        self.dropped += count
+
+    def stop(self) -> None:
+        """Take no more records; the lock is kept until `close`, so that nobody else seals the run."""
+        with self._lock:
+            self._stopped = True
+            if self._descriptor is not None:
+                self._anchor, self._descriptor = self._descriptor, None
+
+    def close(self) -> None:
+        """Free the lock: this process logs no more to the run."""
+        with self._lock:
+            self.stop()
+            anchor, self._anchor = self._anchor, None
+            if anchor is not None:
+                with contextlib.suppress(OSError):
+                    locking.release(anchor)
+        _journals.discard(self)
+
+    def forked(self) -> None:
+        """Forget the parent's file: a child opens a journal of its own when it first logs."""
+        self._reset()
+        self._introduction = {**self._introduction, "owner": False}
+
+
+def ended(run_id: str) -> Conflict:
+    """Return what to raise for a record of a run that has ended."""
+    return Conflict(f"run {run_id[:8]} has ended", hint=f"gittrack.start_run(run_id='{run_id}')")
+
+
+def _without_first(content: bytes) -> bytes:
+    """Return the frames after the introduction."""
+    if not content:
+        return b""
+    length, _ = _HEAD.unpack_from(content)
+    return content[_HEAD.size + length :]
+
+
+def warn(message: str) -> None:
+    """Warn the training; never raise into it, even where the user turns warnings into errors."""
+    with contextlib.suppress(RecordingWarning):
+        warnings.warn(message, RecordingWarning, stacklevel=2)
+
+
+class _Flusher:
+    """One thread a process, which syncs its journals every second while there is something to sync."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="gittrack-flusher", daemon=True)
+            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: `end` syncs
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            time.sleep(SYNC_INTERVAL_S)
+            for journal in list(_journals):
+                with contextlib.suppress(Conflict):  # the run of a forked child was ended by its parent
+                    if journal._unsynced or journal._failure is not None:
+                        journal.sync()
+
+
+_journals: set[Journal] = set()  # a weak set cannot be copied while another thread adds to it
+_flusher = _Flusher()
+
+
+def _after_fork() -> None:
+    _flusher.__init__()  # type: ignore[misc]
+    for journal in list(_journals):
+        journal.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def identity() -> dict[str, Any]:
+    """Return what tells this process from all others, for filesystems without locks."""
+    return {"pid": os.getpid(), "host": _host(), "boot": _boot_id(), "started": started(os.getpid())}
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def started(pid: int) -> str:
+    """Return the start time of a process in clock ticks since boot, empty when it does not run or cannot be seen."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def is_alive(path: Path, introduction: dict[str, Any]) -> bool:
+    """Whether the process that writes the journal at `path` still runs, as far as can be known."""
+    held = locking.is_held(path)
+    if held is not None:
+        return held
+    here = identity()
+    if introduction.get("host") != here["host"]:
+        return True  # another machine, which may still be writing
+    same_boot = introduction.get("boot") == here["boot"]
+    ticks = started(int(introduction.get("pid", 0)))
+    return bool(same_boot and ticks and ticks == introduction.get("started"))
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return b"J" + json.dumps(value, separators=(",", ":")).encode()
+
+
+def _unpack(payloads: bytes) -> tuple[bytes, Any, Any, Any, Any]:
+    """Return the columns kind, key, step, timestamp and value of a row of points."""
+    if len(payloads) <= 32 * SMALL:
+        _, *columns = zip(*_POINT.iter_unpack(payloads), strict=True)
+        return payloads[::32], *columns  # type: ignore[return-value]
+    import numpy as np
+
+    rows = np.frombuffer(
+        payloads, [("kind", "<u4"), ("key", "<u4"), ("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
+    )
+    taken: list[array[Any]] = []
+    for name, code in (("key", "I"), ("step", "q"), ("time", "q"), ("value", "d")):
+        taken.append(array(code))
+        taken[-1].frombytes(rows[name].astype(code).tobytes())
+    return payloads[::32], *taken  # type: ignore[return-value]
+
+
+@dataclass
+class Contents:
+    """What a journal holds.
+
+    Attributes:
+        name: The file's name.
+        introduction: The first record: who writes.
+        facts: The JSON records in order.
+        points: The points in order.
+        last_time: Time of the last record, milliseconds; points that came with a timestamp do not count.
+        torn: Bytes cut off at the end: a record that was being written when the process died.
+        damaged: Bytes in the middle that no record could be made of.
+    """
+
+    name: str
+    introduction: dict[str, Any] = field(default_factory=dict)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    points: Points = field(default_factory=Points)
+    last_time: int = 0
+    torn: int = 0
+    damaged: int = 0
+
+
+def read(name: str, content: bytes, *, upto: int | None = None) -> Contents:
+    """Return what a journal holds, in spite of a torn end and of damage in the middle.
+
+    Args:
+        name: The file's name.
+        content: Its bytes.
+        upto: Believe only this many bytes: a later journal replaces the rest.
+    """
+    return _Reader(name, content if upto is None else content[:upto]).read()
+
+
+class _Reader:
+    def __init__(self, name: str, content: bytes) -> None:
+        self._content = content
+        self._view = memoryview(content)
+        self._found = Contents(name)
+        self._places: dict[int, int] = {}
+
+    def read(self) -> Contents:
+        position, end, window = 0, len(self._content), 8
+        while position < end:
+            if self._is_point(position):
+                rows = self._take_points(position, window)
+                if rows:
+                    position += rows * _POINT_FRAME.size
+                    window = window * 2 if rows == window else 8
+                    continue
+            size = self._take_frame(position)
+            if size:
+                position += size
+                continue
+            position = self._skip(position)
+        return self._found
+
+    def _is_point(self, position: int) -> bool:
+        return self._content[position : position + 4] == b"\x20\0\0\0" and self._content[
+            position + 8 : position + 9
+        ] in (b"P", b"p")
+
+    def _take_points(self, position: int, window: int) -> int:
+        """Take the row of good point frames at `position`, at most `window`; return how many there were."""
+        whole = min(window, (len(self._content) - position) // _POINT_FRAME.size)
+        if not whole:
+            return 0
+        region = self._view[position : position + whole * _POINT_FRAME.size]
+        lengths, sums, payloads = zip(*_POINT_FRAME.iter_unpack(region), strict=True)
+        rows = whole
+        if set(lengths) != {32} or tuple(map(crc32, payloads)) != sums:
+            good = map(operator.eq, zip(lengths, map(crc32, payloads), strict=True), zip(repeat(32), sums))
+            rows = next(place for place, fine in enumerate(good) if not fine)
+        joined = b"".join(payloads[:rows])
+        kinds = joined[::32]
+        if kinds.strip(b"Pp"):  # another kind of record, as long as a point
+            rows = next(place for place, kind in enumerate(kinds) if kind not in (_P, _p))
+            joined = joined[: 32 * rows]
+        if rows:
+            self._add_rows(joined)
+        return rows
+
+    def _add_rows(self, payloads: bytes) -> None:
+        kinds, numbers, steps, timestamps, values = _unpack(payloads)
+        self._add(numbers, steps, timestamps, values)
+        own = (
+            timestamps
+            if _p not in kinds
+            else [t for kind, t in zip(kinds, timestamps, strict=True) if kind == _P]
+        )
+        self._found.last_time = max(self._found.last_time, max(own, default=0))
+
+    def _add(self, numbers: Any, steps: Any, timestamps: Any, values: Any) -> None:
+        places, points = self._places, self._found.points
+        if not places.keys() >= set(numbers):  # the record of a key was damaged
+            known = [at for at, number in enumerate(numbers) if number in places]
+            self._found.damaged += (len(numbers) - len(known)) * _POINT_FRAME.size
+            numbers, steps, timestamps, values = (
+                [column[at] for at in known] for column in (numbers, steps, timestamps, values)
+            )
+        points.key.extend(array("I", map(places.__getitem__, numbers)))
+        points.step.extend(array("q", steps))
+        points.timestamp.extend(array("q", timestamps))
+        points.value.extend(array("d", values))
+
+    def _take_frame(self, position: int) -> int:
+        """Take the frame at `position`; return its size, 0 when there is no good one."""
+        if len(self._content) - position < _HEAD.size + 1:
+            return 0
+        length, told = map(int, _HEAD.unpack_from(self._content, position))
+        start = position + _HEAD.size
+        if not 0 < length <= min(MAX_FRAME, len(self._content) - start):
+            return 0
+        payload = self._view[start : start + length]
+        if crc32(payload) != told:
+            return 0
+        try:
+            self._take_payload(payload)
+        except (ValueError, KeyError, struct.error):
+            return 0
+        return _HEAD.size + length
+
+    def _take_payload(self, payload: memoryview) -> None:
+        kind = payload[0]
+        if kind == _J:
+            self._take_fact(json.loads(bytes(payload[1:])))
+        elif kind == _K:
+            key = bytes(payload[_KEY.size :]).decode()
+            points = self._found.points
+            if key not in points.keys:
+                points.keys.append(key)
+            self._places[_KEY.unpack_from(payload)[1]] = points.keys.index(key)
+        elif kind == _B:
+            self._take_block(payload)
+        elif kind in (_P, _p):
+            self._add_rows(bytes(payload))
+        else:
+            raise ValueError(kind)
+
+    def _take_fact(self, fact: dict[str, Any]) -> None:
+        if "journal" in fact and not self._found.introduction:
+            self._found.introduction = fact
+            return
+        self._found.facts.append(fact)
+        self._found.last_time = max(self._found.last_time, int(fact.get("t", 0)))
+
+    def _take_block(self, payload: memoryview) -> None:
+        rows = _KEY.unpack_from(payload)[1]
+        if len(payload) != _KEY.size + 28 * rows:
+            raise ValueError(rows)
+        columns, start = [], _KEY.size
+        for code, width in (("I", 4), ("q", 8), ("q", 8), ("d", 8)):
+            column = array(code)
+            column.frombytes(payload[start : start + width * rows])
+            columns.append(column)
+            start += width * rows
+        self._add(*columns)
+
+    def _skip(self, position: int) -> int:
+        """Find the next good frame after damage; without one, the rest is a torn record or a damaged end."""
+        end = len(self._content)
+        for match in _CANDIDATE.finditer(self._content, position + 1):
+            candidate = match.start()
+            length, told = _HEAD.unpack_from(self._content, candidate)
+            start = candidate + _HEAD.size
+            if 0 < length <= end - start and crc32(self._view[start : start + length]) == told:
+                self._found.damaged += candidate - position
+                return candidate
+        if self._is_whole(position):
+            self._found.damaged += end - position
+        else:
+            self._found.torn += end - position
+        return end
+
+    def _is_whole(self, position: int) -> bool:
+        """Whether the record at `position` has its full length: then it was not cut off, it was changed."""
+        rest = len(self._content) - position - _HEAD.size
+        return rest > 0 and 0 < _HEAD.unpack_from(self._content, position)[0] <= rest

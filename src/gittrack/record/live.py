@@ -1,0 +1,307 @@
+"""Runs that have not ended: their folder, who writes to it, and what it comes to.
+
+A live folder holds `run.yaml` (the run as it was at its start), `code.patch`, the points of an earlier seal when
+the run was resumed, `worktree` (where it shall be sealed), and one journal for each process that logs to it.
+What a folder comes to is a pure function of these files, so it does not matter who seals it, or how often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from gittrack.entities import Artifact, DataFile, Digest, Run, RunId, Series, Status, parse_run_id
+from gittrack.errors import Damaged, InvalidValue, NotFound
+from gittrack.record import format as formats
+from gittrack.record import journal as journals
+from gittrack.record.journal import Contents, Journal
+from gittrack.record.points import Points, SortedPoints, read_parquet
+from gittrack.store import digest as digests
+from gittrack.store import durable, locking
+from gittrack.store.layout import METRICS_FILE, PATCH_FILE, RUN_FILE, Layout
+
+WORKTREE_FILE = "worktree"
+LOCK_FILE = journals.LOCK_FILE
+LOGS_FOLDER = "logs"  # what a command prints, until the run is sealed
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that has not been sealed.
+
+    Attributes:
+        run: What its folder comes to now; `RUNNING` while a process is alive that writes to it.
+        points: Its metric points.
+        alive: Whether a process still writes to it.
+    """
+
+    run: Run
+    points: SortedPoints
+    alive: bool
+
+
+def create(
+    layout: Layout,
+    run: Run,
+    journal: Journal | None,
+    *,
+    patch: bytes | None,
+    worktree: Path,
+    base: bytes | None = None,
+) -> None:
+    """Make the folder of a new run appear, whole and with its journal locked.
+
+    Args:
+        layout: Where the store is.
+        run: The run at its start.
+        journal: This process's journal of it, not yet open; None when it is opened afterwards.
+        patch: Content of `code.patch`, or None.
+        worktree: The working tree it shall be sealed into.
+        base: `metrics.parquet` of the seal that is resumed, or None.
+
+    Raises:
+        OSError: The disk does not take it; nothing is left.
+    """
+    durable.make_folder(layout.tmp)
+    draft = layout.tmp / uuid4().hex
+    draft.mkdir()
+    try:
+        durable.hook("start.write")
+        durable.write_file(draft / RUN_FILE, formats.dump_run(run))
+        durable.write_file(draft / WORKTREE_FILE, os.fsencode(worktree))
+        (draft / LOCK_FILE).touch()  # empty: the folder's sync below is all it needs
+        for name, content in ((PATCH_FILE, patch), (METRICS_FILE, base)):
+            if content is not None:
+                durable.write_file(draft / name, content)
+        if journal is not None:
+            journal.open(draft)
+        durable.sync_folder(draft)
+        durable.make_folder(layout.live)
+        durable.hook("start.rename")
+        draft.rename(layout.live_run(run.run_id))
+        durable.hook("start.sync")
+        durable.sync_folder(layout.live)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def attached(layout: Layout, run_id: RunId) -> Iterator[Path]:
+    """Yield a live run's folder, which nobody seals for the length of the block.
+
+    Raises:
+        NotFound: The run has been sealed, or there is none.
+    """
+    folder = layout.live_run(run_id)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(FileNotFoundError):  # the folder has gone: sealed
+            stack.enter_context(locking.locked(folder / LOCK_FILE, shared=True))
+        if not (folder / RUN_FILE).is_file():
+            raise NotFound(f"run {run_id[:8]} is not live")
+        yield folder
+
+
+def folders(layout: Layout) -> list[Path]:
+    """Return the folders of all live runs."""
+    try:
+        found = sorted(layout.live.iterdir())
+    except OSError:
+        return []
+    return [folder for folder in found if _is_run_id(folder.name) and not folder.is_symlink()]
+
+
+def _is_run_id(name: str) -> bool:
+    try:
+        parse_run_id(name)
+    except InvalidValue:
+        return False
+    return True
+
+
+def read_all(layout: Layout) -> list[LiveRun]:
+    """Return every live run that can be read; a folder that is damaged or just going is passed over."""
+    runs = []
+    for folder in folders(layout):
+        with contextlib.suppress(Damaged, OSError):
+            runs.append(read(folder))
+    return runs
+
+
+def read(folder: Path) -> LiveRun:
+    """Return what a live folder comes to now.
+
+    Raises:
+        Damaged: The start of the run cannot be read.
+        OSError: The folder is gone.
+    """
+    alive = is_written(folder)  # looked at first: what is read of a run that has ended is then all of it
+    run, points = assemble(start_of(folder), read_journals(folder), base_points(folder))
+    if alive:
+        run = replace(run, status="RUNNING", end_time=None)
+    return LiveRun(run, points, alive)
+
+
+def start_of(folder: Path) -> Run:
+    """Return the run as it was at its start.
+
+    Raises:
+        Damaged: It cannot be read.
+    """
+    return formats.load_run((folder / RUN_FILE).read_bytes(), what=f"live/{folder.name}/{RUN_FILE}")
+
+
+def base_points(folder: Path) -> Points | None:
+    """Return the points of the seal that the run resumes, or None.
+
+    Raises:
+        Damaged: They cannot be read.
+    """
+    base = folder / METRICS_FILE
+    return read_parquet(base.read_bytes()) if base.is_file() else None
+
+
+def is_written(folder: Path, *, besides: str = "") -> bool:
+    """Whether a living process has a journal in a live folder; `besides` names one that does not count."""
+    for file in folder.glob(f"*{journals.SUFFIX}"):
+        if file.name != besides and not file.is_symlink():
+            with file.open("rb") as stream:
+                head = stream.read(1 << 12)
+            if journals.is_alive(file, journals.read(file.name, head[: _first_frame(head)]).introduction):
+                return True
+    return False
+
+
+def read_journals(folder: Path) -> list[Contents]:
+    """Return what each journal in a live folder holds, by name."""
+    files = {
+        file.name: file.read_bytes()
+        for file in sorted(folder.glob(f"*{journals.SUFFIX}"))
+        if not file.is_symlink()
+    }
+    first = {name: journals.read(name, content[: _first_frame(content)]) for name, content in files.items()}
+    upto: dict[str, int] = {}
+    for found in first.values():
+        continued = found.introduction.get("continues") or {}
+        if isinstance(continued.get("offset"), int):
+            name = str(continued.get("journal"))
+            upto[name] = min(continued["offset"], upto.get(name, continued["offset"]))
+    return [journals.read(name, content, upto=upto.get(name)) for name, content in files.items()]
+
+
+def _first_frame(content: bytes) -> int:
+    return 8 + int.from_bytes(content[:4], "little")
+
+
+def assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple[Run, SortedPoints]:
+    """Return the run and the points that a start and its journals come to; the same for whoever asks.
+
+    The status is the word of the process that owns the run; without one, the run was killed. The end of a run
+    that nobody ended is the time of its last record. Of two values of one key the later counts.
+
+    Raises:
+        Damaged: A record says what this gittrack does not understand.
+    """
+    try:
+        return _assemble(start, contents, base)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"the journals of run {start.run_id[:8]} cannot be understood: {error}") from error
+
+
+def _assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple[Run, SortedPoints]:
+    points = Points() if base is None else base
+    for found in contents:
+        points.extend(found.points)
+    facts = _in_order(contents)
+    ends = [fact for fact, owner in facts if "end" in fact and owner]
+    last = max([start.start_time, *(found.last_time for found in contents)])
+    end: dict[str, Any] = ends[-1] if ends else {"end": "KILLED", "t": last}
+    errors = [fact["error"] for fact, _ in facts if fact.get("error")]
+    status: Status = end["end"]
+    run = replace(
+        start,
+        status=status,
+        end_time=max(start.start_time, int(end["t"])),
+        error=errors[-1] if errors and status != "FINISHED" else None,
+        lost=(*start.lost, *_lost(facts, contents)),
+    )
+    run = _apply(run, [fact for fact, _ in facts])
+    if "exit_code" in end and run.command is not None:
+        run = replace(run, command=replace(run.command, exit_code=end["exit_code"]))
+    ordered = points.sort()
+    return replace(run, metrics=ordered.summaries()), ordered
+
+
+def _in_order(contents: list[Contents]) -> list[tuple[dict[str, Any], bool]]:
+    """Return all facts with whether the run's owner wrote them, by time, then journal, then place.
+
+    Within a journal the place decides: a clock that is set back does not make an old value the later one.
+    """
+    keyed = []
+    for found in contents:
+        owner = bool(found.introduction.get("owner"))
+        times = accumulate((int(fact.get("t", 0)) for fact in found.facts), max)
+        for place, (when, fact) in enumerate(zip(times, found.facts, strict=True)):
+            keyed.append(((when, found.name, place), fact, owner))
+    return [(fact, owner) for _, fact, owner in sorted(keyed, key=lambda entry: entry[0])]
+
+
+def _lost(facts: list[tuple[dict[str, Any], bool]], contents: list[Contents]) -> list[str]:
+    told = [fact["lost"] for fact, _ in facts if "lost" in fact]
+    damaged = [
+        f"{found.damaged} damaged bytes of the journal {found.name}" for found in contents if found.damaged
+    ]
+    torn = [
+        f"{found.torn} bytes of a torn record of the journal {found.name}" for found in contents if found.torn
+    ]
+    return told + damaged + torn
+
+
+def _apply(run: Run, facts: list[dict[str, Any]]) -> Run:
+    params, tags = dict(run.params), dict(run.tags)
+    artifacts = {artifact.path: artifact for artifact in run.artifacts}
+    data = {entry.path: entry for entry in run.data}
+    volatile = dict.fromkeys(run.volatile)
+    name = run.name
+    for fact in facts:
+        params.update(fact.get("params", {}))
+        tags.update(fact.get("tags", {}))
+        name = fact.get("name", name)
+        volatile.update(dict.fromkeys(fact.get("volatile", ())))
+        if "untag" in fact:
+            tags.pop(fact["untag"], None)
+        if "artifact" in fact:
+            artifact = Artifact(**fact["artifact"])
+            artifacts[artifact.path] = artifact
+        if "data" in fact:
+            entry = DataFile(**fact["data"])
+            data[entry.path] = entry
+    return replace(
+        run,
+        name=name,
+        params=params,
+        tags=tags,
+        volatile=tuple(volatile),
+        artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
+        data=tuple(data[path] for path in sorted(data)),
+    )
+
+
+def sealed_files(run: Run, points: SortedPoints, patch: bytes | None) -> tuple[Digest, dict[str, bytes]]:
+    """Return a sealed run's digest and the content of its files."""
+    files: dict[str, bytes] = {}
+    if len(points):
+        metrics = points.to_parquet()
+        run = replace(run, series=Series(len(points), points.digest(), digests.of_bytes(metrics)))
+        files[METRICS_FILE] = metrics
+    if patch is not None:
+        files[PATCH_FILE] = patch
+    files[RUN_FILE] = formats.dump_run(run)
+    return digests.of_bytes(files[RUN_FILE]), files

@@ -1,0 +1,94 @@
+"""From a live folder to a sealed run. Every step can be interrupted and repeated, by anybody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from gittrack.entities import Artifact, Digest, Run
+from gittrack.errors import Damaged
+from gittrack.record import live
+from gittrack.store import durable, locking
+from gittrack.store.layout import FOLDER, PATCH_FILE, RUN_FILE, Layout
+from gittrack.store.objects import FileStore
+
+
+def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | None = None) -> Digest | None:
+    """Seal the run of a live folder; return its digest, or None while a process still writes to it.
+
+    Args:
+        layout: Where the store is; its `committed` takes the run when the run's own working tree is gone.
+        folder: The live folder.
+        start: The run at its start, for a caller that still has it in memory.
+        own: The caller's journal, still locked so that nobody else seals the run first; the caller then waits
+            for those who only look.
+
+    Raises:
+        Damaged: The start of the run cannot be read.
+        OSError: The disk does not take it; the live folder stays.
+    """
+    if not folder.is_dir():
+        return None
+    with locking.locked(folder / live.LOCK_FILE, wait=own is not None) as mine:
+        if not mine or not (folder / RUN_FILE).is_file() or live.is_written(folder, besides=own or ""):
+            return None
+        contents = live.read_journals(folder)
+        run, points = live.assemble(start or live.start_of(folder), contents, live.base_points(folder))
+        run = _with_logs(run, folder, layout)
+        patch = folder / PATCH_FILE
+        digest, files = live.sealed_files(run, points, patch.read_bytes() if patch.is_file() else None)
+        durable.hook("seal.begin")
+        home = _home(layout, folder)
+        try:
+            _keep_environment(home, run)
+            durable.publish_folder(home.run(digest), files, tmp=layout.tmp, step="seal.committed")
+        except OSError:
+            if not os.access(layout.private, os.W_OK):
+                raise
+            # a working tree that takes nothing: the second copy is put into one that does, by the next command
+        durable.publish_folder(layout.unsaved.run(digest), files, tmp=layout.tmp, step="seal.unsaved")
+        durable.hook("seal.remove")
+        durable.remove_folder(folder, tmp=layout.tmp)
+        durable.hook("seal.end")
+    return digest
+
+
+def _with_logs(run: Run, folder: Path, layout: Layout) -> Run:
+    """Add what the run's command printed to its artifacts."""
+    files = FileStore(layout)
+    kept = {artifact.path: artifact for artifact in run.artifacts}
+    for file in sorted(folder.glob(f"{live.LOGS_FOLDER}/*")):
+        if file.stat().st_size:
+            path = f"{live.LOGS_FOLDER}/{file.name}"
+            kept[path] = Artifact(path, *files.put_file(file))
+    return replace(run, artifacts=tuple(kept[path] for path in sorted(kept)))
+
+
+def _home(layout: Layout, folder: Path) -> Layout:
+    """Return the store of the working tree that the run was started in, while that is there."""
+    with contextlib.suppress(OSError):
+        worktree = Path(os.fsdecode((folder / live.WORKTREE_FILE).read_bytes()))
+        if worktree.is_dir():
+            return Layout(worktree / FOLDER, layout.private)
+    return layout
+
+
+def _keep_environment(home: Layout, run: Run) -> None:
+    if run.environment is None:
+        return
+    target, source = home.environment(run.environment), home.unsaved.environment(run.environment)
+    if not target.is_file() and source.is_file():
+        durable.write_once(target, source.read_bytes(), tmp=home.tmp)
+
+
+def seal_dead(layout: Layout) -> list[Digest]:
+    """Seal every run whose processes have died; return the digests. A folder that cannot be sealed is left."""
+    sealed = []
+    for folder in live.folders(layout):
+        with contextlib.suppress(Damaged, OSError):
+            digest = seal(layout, folder)
+            if digest is not None:
+                sealed.append(digest)
+    return sealed
