@@ -1,0 +1,235 @@
+"""What would be executed to repeat a run, before anything is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gittrack import config as configs
+from gittrack.entities import Code, Command, DataFile, Digest, LeftOut, Run, RunId
+from gittrack.errors import Conflict, GittrackError
+from gittrack.record import trust
+from gittrack.record.job import SOURCE_COMMAND, SOURCE_TAG
+from gittrack.repro.restore import Difference, compare_environment, compare_hardware
+from gittrack.store.layout import Layout
+
+if TYPE_CHECKING:
+    from gittrack.git.repo import Repository
+    from gittrack.query.session import Session
+
+Progress = Callable[[str, int, int], None]
+
+MAX_DEPTH = 3  # a recorded command may itself reproduce runs, but not for ever
+_FAMILY = """
+    with recursive family as (
+        select run_id from runs where process = $process
+        union
+        select runs.run_id from runs join family on runs.parent_run_id = family.run_id
+    )
+    select run_id from family
+"""
+
+
+class ConsentNeeded(GittrackError):
+    """The command was recorded elsewhere, and nobody here has agreed to run it.
+
+    Attributes:
+        plan: What would be executed; `plan.lines()` shows all of it.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(
+            f"run {plan.run.run_id[:8]} was recorded in another clone; its command is someone else's code",
+            hint=f"look at it with 'gittrack repro {plan.run.run_id[:8]} --dry-run', then add --yes",
+        )
+        self.plan = plan
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a run cannot be repeated exactly, and the command that would help."""
+
+    what: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be executed to repeat a run.
+
+    Attributes:
+        run: The run that was asked for.
+        executed: The first run of the process that is run again; its code and command are taken.
+        originals: All runs that the process made, and those nested in them; `run` is one.
+        patch: `code.patch` of `executed`, or None.
+        data: The inputs to restore.
+        differences: What of the environment and the machine is not as recorded, and code that changed meanwhile.
+        consent: Digest over exactly the bytes that would be executed; None when there is nothing to execute.
+        trusted: Whether this clone's user made it, or agreed to it.
+        problem: Why nothing can be executed, or None.
+        depth: How many reproductions this one is inside of.
+    """
+
+    session: Session
+    repo: Repository
+    layout: Layout
+    run: Run
+    executed: Run
+    originals: tuple[Run, ...]
+    patch: bytes | None
+    data: tuple[DataFile, ...]
+    differences: tuple[Difference, ...]
+    consent: Digest | None
+    trusted: bool
+    problem: Problem | None
+    depth: int
+
+    @property
+    def code(self) -> Code:
+        """The code to restore; ask `problem` first."""
+        assert self.executed.code is not None
+        return self.executed.code
+
+    @property
+    def command(self) -> Command:
+        """The command to run; ask `problem` first."""
+        assert self.executed.command is not None
+        return self.executed.command
+
+    @property
+    def is_command(self) -> bool:
+        """Whether the run was made by `gittrack run -- CMD`."""
+        return self.executed.tags.get(SOURCE_TAG) == SOURCE_COMMAND
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Files that the record of the code lacks."""
+        return self.executed.code.left_out if self.executed.code else ()
+
+
+def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> Plan:
+    """Return what would be executed to repeat a run; nothing is restored or run.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: The run has not ended; the repository is bare; too many reproductions inside each other.
+        Damaged: The run's patch is not what was recorded.
+    """
+    run = session.run(run_id)
+    if run.status in ("RUNNING", "SCHEDULED"):
+        raise Conflict(f"run {run_id[:8]} has not ended", hint=f"gittrack show {run_id[:8]}")
+    if repo.root is None:
+        raise Conflict(
+            f"'{repo.git_dir}' is a bare repository, new runs are recorded in a working tree",
+            hint="git worktree add ../work",
+        )
+    depth = configs.surroundings().depth
+    if depth >= MAX_DEPTH:
+        raise Conflict(f"run {run_id[:8]} would be reproduced inside of {depth} reproductions")
+    originals = _family(session, run)
+    executed = originals[0]
+    problem = _problem(executed)
+    environment = None if executed.environment is None else session.environment(executed.environment)
+    consent = None
+    if executed.code is not None and executed.command is not None:
+        consent = trust.consent_digest(executed.code, executed.command, executed.environment)
+    return Plan(
+        session=session,
+        repo=repo,
+        layout=layout,
+        run=run,
+        executed=executed,
+        originals=originals,
+        patch=session.patch(executed.run_id) if executed.code and executed.code.patch_digest else None,
+        data=_data(originals),
+        differences=(
+            *_code_changes(run, executed),
+            *compare_environment(environment),
+            *compare_hardware(executed.host),
+        ),
+        consent=consent,
+        trusted=consent is not None and trust.is_trusted(layout, consent),
+        problem=problem,
+        depth=depth,
+    )
+
+
+def agree(plan: Plan) -> Plan:
+    """Remember that this clone's user agrees to what `plan` would execute, and return the plan with that.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    if plan.consent is None:
+        return plan
+    trust.trust(plan.layout, plan.consent)
+    return replace(plan, trusted=True)
+
+
+def _problem(executed: Run) -> Problem | None:
+    if executed.code is None:
+        why = next((lost for lost in executed.lost if lost.startswith("code")), "code: not recorded")
+        return Problem(f"the record has no code ({why})")
+    if executed.command is None or not executed.command.argv:
+        return Problem(
+            "the record has no command that could be run again: the run came from an interactive session, from "
+            "standard input, or from outside the repository",
+            hint="put the code into a script: gittrack run -- python script.py",
+        )
+    return None
+
+
+def _code_changes(run: Run, executed: Run) -> list[Difference]:
+    """Name a file that was edited after the process had started: the process's own code is the first capture's."""
+    if run.code is None or executed.code is None or run.code.code_tree == executed.code.code_tree:
+        return []
+    trees = (executed.code.code_tree[:12], run.code.code_tree[:12])
+    return [Difference("code", "the code was edited while the process ran", *trees)]
+
+
+def _data(originals: tuple[Run, ...]) -> tuple[DataFile, ...]:
+    """Return the inputs of all runs; of a path that changed on the way, the first content."""
+    entries: dict[str, DataFile] = {}
+    for run in originals:
+        for entry in run.data:
+            entries.setdefault(entry.path, entry)
+    return tuple(entries[path] for path in sorted(entries))
+
+
+def _family(session: Session, run: Run) -> tuple[Run, ...]:
+    """Return the runs of the process to execute and those nested in them, the first run of the process first."""
+    seen: set[str] = set()  # forged parents may be a circle
+    while True:
+        own = sorted(_runs_of(session, run), key=lambda found: found.process.ordinal)
+        first = next(found for found in own if found.process.id == run.process.id)
+        above = _surrounding(session, first)
+        if above is None or above.process.id in seen:
+            break
+        seen.add(first.process.id)
+        run = above
+    same = [found for found in own if found.process.id == first.process.id]
+    nested = [found for found in own if found.process.id != first.process.id]
+    return (*same, *sorted(nested, key=lambda found: (found.start_time, found.process.ordinal)))
+
+
+def _runs_of(session: Session, run: Run) -> list[Run]:
+    ids = [row[0] for row in session.rows(_FAMILY, process=run.process.id)]
+    return [run, *(session.run(RunId(found)) for found in ids if found != run.run_id)]
+
+
+def _surrounding(session: Session, first: Run) -> Run | None:
+    """Return the run whose process must be run to run that of `first`; None when it can be run alone."""
+    if first.parent_run_id is None:
+        return None
+    try:
+        parent = session.run(first.parent_run_id)
+    except GittrackError:
+        return None
+    if parent.process.id == first.process.id:
+        return None
+    joined = first.process.ordinal > 1 and parent.tags.get(SOURCE_TAG) == SOURCE_COMMAND
+    argv = first.command.argv if first.command else ()
+    forked = parent.command is not None and argv == parent.command.argv
+    worker = not argv or any("multiprocessing" in word for word in argv)
+    return parent if joined or forked or worker else None

@@ -1,0 +1,298 @@
+"""Data put back by digest into a worktree, and what of the surroundings is not as recorded.
+
+Whatever a file comes from, it is hashed where the job will read it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gittrack.data import hashing
+from gittrack.entities import DataFile, Digest, LeftOut, Run
+from gittrack.errors import Damaged, GittrackError, InvalidValue, NotFound
+from gittrack.record import environment
+from gittrack.store import digest as digests
+from gittrack.store.layout import safe_path
+from gittrack.store.objects import FileStore
+
+_CONVERTED_BYTES = 64 << 20  # larger files are no text whose line ends git has changed
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """An input file or folder that is back, byte for byte.
+
+    Attributes:
+        path: As recorded.
+        digest: What it has.
+        how: `git`, `git, with the line ends of the record`, `cache`, `working tree` or `outside`.
+    """
+
+    path: str
+    digest: Digest
+    how: str
+
+
+class DataLost(GittrackError):
+    """An input file or folder cannot be restored exactly."""
+
+    exit_code = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was recorded.
+
+    Attributes:
+        kind: `environment`, `hardware`, `code` or `data`.
+        name: What differs: `numpy`, `python.version`, `cpu`, a file.
+        old: As recorded, None when the record has none.
+        new: As it is here, None when there is none.
+    """
+
+    kind: str
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where data may come from.
+
+    Attributes:
+        target: Top of the worktree in which the code is.
+        files: Content by digest.
+        checkout: Top of the user's own working tree, which is only read; None without one.
+    """
+
+    target: Path
+    files: FileStore
+    checkout: Path | None
+
+
+def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned]:
+    """Put every input of a run where the job will look for it.
+
+    Raises:
+        DataLost: One cannot be restored exactly; the message names it, the hint says what would bring it.
+    """
+    return [_restore(entry, sources) for entry in entries]
+
+
+def _restore(entry: DataFile, sources: Sources) -> Returned:
+    if entry.path.startswith("/"):
+        return _compare_outside(entry)
+    safe_path(entry.path, what="data path")
+    whole = entry.files is None
+    how = _put_file(entry.path, entry.digest, sources) if whole else _put_folder(entry, sources)
+    if how is None:
+        raise _lost(entry)
+    return Returned(entry.path, entry.digest, how)
+
+
+def _compare_outside(entry: DataFile) -> Returned:
+    try:
+        found = hashing.measure(Path(entry.path)).digest
+    except (GittrackError, OSError):
+        found = None
+    if found == entry.digest:
+        return Returned(entry.path, entry.digest, "outside")
+    state = "is gone" if found is None else "has changed"
+    raise DataLost(
+        f"the data '{entry.path}', which lies outside the repository, {state}",
+        hint=f"put back the content with SHA-256 {entry.digest}: sha256sum '{entry.path}'",
+    )
+
+
+def _lost(entry: DataFile) -> DataLost:
+    what = "folder" if entry.files is not None else "file"
+    if entry.kept_by == "nobody":
+        why = "it could not be kept when the run was recorded"
+    elif entry.kept_by == "git":
+        why = "git gives other bytes for it"
+    else:
+        why = "neither git, nor this clone's store, nor the working tree has it"
+    check = f"sha256sum '{entry.path}'" if entry.files is None else f"git log --all -- '{entry.path}'"
+    return DataLost(
+        f"the data {what} '{entry.path}' cannot be restored: {why}",
+        hint=f"put the content with SHA-256 {entry.digest} into the working tree: {check}",
+    )
+
+
+def _put_folder(entry: DataFile, sources: Sources) -> str | None:
+    target = _place(sources.target, entry.path)
+    if _digest(target) == entry.digest:
+        return "git"
+    wanted = _manifest(entry.digest, sources.files)
+    if wanted is None:
+        return _copy_folder(entry, target, sources)
+    ways = []
+    for name, digest in wanted.items():
+        how = _put_file(f"{entry.path}/{name}", digest, sources)
+        if how is None:
+            return None
+        ways.append(how)
+    if target.is_dir():
+        for name, file in list(hashing.walk(target)):
+            if name not in wanted:
+                file.unlink()
+    return max(set(ways), key=ways.count, default="cache") if _digest(target) == entry.digest else None
+
+
+def _manifest(digest: Digest, files: FileStore) -> dict[str, Digest] | None:
+    try:
+        return dict(hashing.manifest_entries(files.read(digest)))
+    except (NotFound, Damaged):
+        return None
+
+
+def _copy_folder(entry: DataFile, target: Path, sources: Sources) -> str | None:
+    """Take a folder whose list of files is nowhere from the user's working tree, if it is the same there."""
+    own = sources.checkout and sources.checkout / entry.path
+    if not own or own.is_symlink() or _digest(own) != entry.digest:
+        return None
+    for name, file in hashing.walk(own):
+        copy = _place(sources.target, f"{entry.path}/{name}")
+        _clear(copy)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+    return "working tree" if _digest(target) == entry.digest else None
+
+
+def _put_file(path: str, digest: Digest, sources: Sources) -> str | None:
+    """Bring one file to its digest; return where it came from, None when it is nowhere."""
+    target = _place(sources.target, path)
+    if _digest(target) == digest:
+        return "git"
+    converted = _with_other_line_ends(target, digest)
+    if converted is not None:
+        target.write_bytes(converted)
+        return "git, with the line ends of the record"
+    try:
+        if sources.files.has(digest):
+            _clear(target)
+            sources.files.restore(digest, target)
+            target.chmod(0o644)
+            return "cache"
+    except Damaged:
+        pass  # the working tree may still have it; `fsck` names the damage
+    own = sources.checkout and sources.checkout / path
+    if own and not own.is_symlink() and own.is_file() and _digest(own) == digest:
+        _clear(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(own, target)
+        if _digest(target) == digest:
+            return "working tree"
+    return None
+
+
+def _with_other_line_ends(target: Path, digest: Digest) -> bytes | None:
+    """Return the content of a text with the line ends that the record had, None when that is not what differs."""
+    if not target.is_file() or target.stat().st_size > _CONVERTED_BYTES:
+        return None
+    content = target.read_bytes()
+    unix = content.replace(b"\r\n", b"\n")
+    for variant in (unix, unix.replace(b"\n", b"\r\n")):
+        if digests.of_bytes(variant) == digest:
+            return variant
+    return None
+
+
+def _place(top: Path, path: str) -> Path:
+    """Return where `path` lies below `top`.
+
+    Raises:
+        DataLost: A folder on the way is a link: what is written there would land somewhere else.
+    """
+    parts = safe_path(path, what="data path").split("/")
+    folder = top
+    for part in parts[:-1]:
+        folder = folder / part
+        if folder.is_symlink():
+            raise DataLost(f"the data '{path}' lies behind the link '{folder.relative_to(top)}'")
+    return folder / parts[-1]
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> Digest | None:
+    """Return the digest of a file or folder, None when there is none, or a link in its place."""
+    if path.is_symlink():
+        return None
+    try:
+        return hashing.measure(path).digest
+    except (NotFound, InvalidValue, OSError):
+        return None
+
+
+def restore_left_out(left_out: Iterable[LeftOut], sources: Sources) -> list[LeftOut]:
+    """Bring files that the code capture left out from the user's working tree, where they are the same still.
+
+    Returns:
+        Those that could not be brought.
+    """
+    return [left for left in left_out if not _bring(left, sources)]
+
+
+def _bring(left: LeftOut, sources: Sources) -> bool:
+    if left.digest is None:
+        return False
+    try:
+        return _put_file(left.path, left.digest, sources) is not None
+    except (InvalidValue, DataLost, OSError):
+        return False
+
+
+def compare_environment(recorded: Mapping[str, Any] | None) -> list[Difference]:
+    """Return every way in which the present environment is not the recorded one.
+
+    Args:
+        recorded: python, platform and distributions; None when the record is not there.
+    """
+    if recorded is None:
+        return [Difference("environment", "environment", "not in this clone", None)]
+    present = environment.capture()
+    differences = []
+    for group, prefix in (("python", "python "), ("platform", "platform "), ("distributions", "")):
+        old, new = recorded.get(group, {}), present[group]
+        differences += [
+            Difference("environment", prefix + name, old.get(name), new.get(name))
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
+    return differences
+
+
+def compare_hardware(recorded: Mapping[str, Any]) -> list[Difference]:
+    """Return how processor, number of cores and GPUs differ from those of the run's host."""
+    present = environment.host()
+    return [
+        Difference("hardware", name, _words(recorded[name]), _words(present.get(name)))
+        for name in ("cpu", "cores", "gpus")
+        if name in recorded and _words(recorded[name]) != _words(present.get(name))
+    ]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def incomplete(run: Run, left_out: Iterable[LeftOut]) -> str | None:
+    """Return why a run's record is not whole, in words; None when it is."""
+    reasons = [f"'{left.path}' is not in the record ({left.reason})" for left in left_out]
+    reasons += [f"the record lacks {lost}" for lost in run.lost]
+    if run.status == "KILLED":
+        reasons.append("the recorded run was killed before its end")
+    return "; ".join(reasons) or None
