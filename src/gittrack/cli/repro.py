@@ -1,0 +1,127 @@
+"""`gittrack repro`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gittrack.cli import consent, output
+from gittrack.cli.options import json_option, run_argument
+from gittrack.cli.reading import find, reading, where
+from gittrack.errors import Conflict
+
+if TYPE_CHECKING:
+    from gittrack.query.session import Session
+    from gittrack.repro.plan import Plan
+    from gittrack.repro.report import Report
+
+_VERDICT_COLOURS = {
+    "identical": "green",
+    "equivalent": "green",
+    "different": "red",
+    "failed": "red",
+    "impossible": "red",
+    "inconclusive": "yellow",
+}
+
+
+@click.command(
+    "repro",
+    epilog="""\b
+Exit codes, by verdict:
+  0   identical     every metric point and every artifact is that of the record
+  0   equivalent    within --rtol and --atol
+  7   different     it ran, and the results differ
+  8   failed        the command failed where the record's did not
+  9   impossible    an input cannot be restored exactly
+  10  inconclusive  nothing to compare, or the record is not whole
+
+\b
+Examples:
+  gittrack repro 3f2a9c1e
+  gittrack repro trial-05 --rtol 1e-6
+  gittrack repro 3f2a9c1e --dry-run
+""",
+)
+@run_argument("run")
+@click.option(
+    "--rtol",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    metavar="X",
+    help="Metrics may differ by X times the recorded value.",
+)
+@click.option(
+    "--atol", type=click.FloatRange(min=0.0), default=0.0, metavar="X", help="Metrics may differ by X."
+)
+@click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")
+@click.option(
+    "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
+)
+@click.option("--dry-run", is_flag=True, help="Restore the inputs, say what differs, execute nothing.")
+@json_option
+@click.pass_context
+def repro_command(
+    context: click.Context,
+    run: str,
+    rtol: float,
+    atol: float,
+    keep: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run RUN again from its recorded inputs, in a worktree of its own, and compare every result with the record.
+
+    A command that another clone recorded is shown whole and is executed only when you agree.
+    """
+    from gittrack.repro.reproduce import rehearse, reproduce
+
+    with reading() as session, output.Progress() as progress:
+        plan = _plan(session, run)
+        if dry_run:
+            report = rehearse(plan, progress=progress)
+        else:
+            plan = _agreed(plan, run, yes=yes)
+            report = reproduce(plan, rtol=rtol, atol=atol, keep=keep, progress=progress)
+    if as_json:
+        output.say_json(report.document())
+    else:
+        _print(report, plan, dry_run=dry_run)
+    context.exit(report.exit_code)
+
+
+def _plan(session: Session, run: str) -> Plan:
+    from gittrack.repro.plan import plan
+
+    repository, layout = where()
+    return plan(session, repository, layout, find(session, run))
+
+
+def _agreed(plan: Plan, run: str, *, yes: bool) -> Plan:
+    """Return a plan that may be executed.
+
+    Raises:
+        Conflict: Nobody agreed; nothing was started.
+    """
+    from gittrack.repro.plan import agree
+    from gittrack.repro.report import plan_lines
+
+    if plan.trusted or plan.problem is not None:
+        return plan
+    if not yes and not consent.ask(plan_lines(plan), run=run):
+        raise Conflict("not executed", hint=f"gittrack show {run}")
+    return agree(plan)
+
+
+def _print(report: Report, plan: Plan, *, dry_run: bool) -> None:
+    from gittrack.repro.report import plan_lines
+
+    title, *lines = report.lines()
+    output.say_painted((title, _VERDICT_COLOURS.get(report.verdict or "")))
+    for line in lines:
+        output.say_painted((line, None))
+    if dry_run and not plan.trusted:
+        for line in plan_lines(plan):
+            output.say_painted((line, None))

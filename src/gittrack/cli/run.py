@@ -1,0 +1,109 @@
+"""`gittrack run`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from gittrack.cli import output, values
+from gittrack.cli.options import json_option, pairs
+
+if TYPE_CHECKING:
+    from gittrack.record.job import Outcome
+
+
+@click.command(
+    "run",
+    context_settings={"allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  gittrack run -- python train.py --lr 0.1
+  gittrack run --experiment churn --data data/train.csv --param lr=0.1 -- ./train.sh
+  gittrack run --volatile "logs/*" -- make model
+""",
+)
+@click.option("--experiment", metavar="E", help="The experiment it belongs to.")
+@click.option("--name", metavar="N", help="A name; one is made up when there is none.")
+@click.option("--data", metavar="PATH", multiple=True, help="A file or folder that the command reads.")
+@click.option(
+    "--param",
+    "params",
+    metavar="K=V",
+    multiple=True,
+    callback=pairs,
+    help="An input value: a number or true or false if it reads as one, else text.",
+)
+@click.option("--tag", "tags", metavar="K=V", multiple=True, callback=pairs, help="A tag.")
+@click.option(
+    "--volatile",
+    metavar="GLOB",
+    multiple=True,
+    help="Artifacts and metrics that no two executions share; 'gittrack repro' does not compare them.",
+)
+@json_option
+@click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def run_command(
+    context: click.Context,
+    experiment: str | None,
+    name: str | None,
+    data: tuple[str, ...],
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    volatile: tuple[str, ...],
+    as_json: bool,
+    argv: tuple[str, ...],
+) -> None:
+    """Run a command and record it: code, exit code, output, environment, data.
+
+    A Python program that calls gittrack logs to the same run. Exits with the command's own code; 128 and the
+    signal's number for a command that was killed. With --json, the last line of stdout is the JSON object.
+    """
+    from gittrack import config
+    from gittrack.record import job
+    from gittrack.record.project import Project
+
+    around = config.surroundings()
+    project = Project.find(Path.cwd(), worktree=around.worktree)
+    with contextlib.suppress(OSError):  # a disk that takes nothing does not stop the command
+        if project.init():
+            output.remark(f"made {output.escape(str(project.layout.committed))}, where runs are recorded")
+    outcome = job.run_command(
+        project,
+        project.config(),
+        around,
+        argv,
+        stdout=_bytes_of("stdout"),
+        stderr=_bytes_of("stderr"),
+        experiment=experiment,
+        name=name,
+        params={key: values.typed(value) for key, value in params.items()},
+        tags=tags,
+        data=data,
+        volatile=volatile,
+    )
+    _tell(outcome, as_json)
+    context.exit(outcome.exit_code)
+
+
+def _bytes_of(stream: str) -> BinaryIO:
+    """Return what the command's output goes to, byte for byte: here it speaks, not gittrack."""
+    found = getattr(sys, stream)
+    if found is None:
+        return Path(os.devnull).open("wb")
+    found.flush()
+    return output.bytes_of(found)
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        output.say_json({"run_id": outcome.run_id, "digest": outcome.digest, "exit_code": outcome.exit_code})
+        return
+    ended = "" if outcome.exit_code == 0 else f", exit code {outcome.exit_code}"
+    output.remark(f"recorded as run {outcome.run_id[:8]}{ended}: gittrack show {outcome.run_id[:8]}")
