@@ -225,3 +225,13 @@ def test_a_job_may_leave_its_folder_while_it_runs(repo, tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     [run] = sealed_runs(repo)
     assert (run.status, run.metrics["loss"].count) == ("FINISHED", 1)
+
+
+def test_the_first_recording_says_once_where_runs_go(repo) -> None:
+    code = "import gittrack\nwith gittrack.start_run(): pass\nwith gittrack.start_run(): pass"
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=True)
+    assert (
+        done.stderr.count(f"runs are recorded in {repo / '.gittrack'}; 'gittrack commit' commits them") == 1
+    )
+    again = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=True)
+    assert again.stderr == ""

@@ -6,14 +6,16 @@ Each is one call to a method below. The active run lives in a context variable: 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gittrack import config
-from gittrack.entities import DataFile, RunId, Status, parse_run_id
-from gittrack.errors import Conflict, InvalidValue, NotFound
+from gittrack.entities import DataFile, Status, parse_run_id
+from gittrack.errors import Conflict, InvalidValue, NotFound, RecordingNotice
 from gittrack.record import exits
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
@@ -74,6 +76,7 @@ def start_run(
             f"run '{stack[-1].info.run_name}' is active", hint="gittrack.end_run(), or start_run(nested=True)"
         )
     project = _project(around)
+    _announce(project)
     settings = project.config()
     given = dict(tags or {})
     if description is not None:
@@ -104,6 +107,17 @@ def _project(around: config.Surroundings) -> Project:
     return _projects[place]
 
 
+def _announce(project: Project) -> None:
+    """Make the store where there is none, and say so once; a disk that takes nothing does not stop the training."""
+    with suppress(OSError, RecordingNotice):
+        if project.init():
+            warnings.warn(
+                f"runs are recorded in {project.layout.committed}; 'gittrack commit' commits them",
+                RecordingNotice,
+                stacklevel=3,
+            )
+
+
 def _rejoin(
     project: Project, settings: config.Config, run_id: str, name: str | None, tags: Mapping[str, Any]
 ) -> ActiveRun:
@@ -112,25 +126,14 @@ def _rejoin(
     try:
         run = ActiveRun.attach(project, settings, wanted)
     except NotFound:
-        run = _resume(project, settings, wanted)
+        from gittrack.query import sealed  # the index is for those who read; a new run never loads it
+
+        run = sealed.resume(project, settings, wanted)
     if name is not None:
         run.set_name(name)
     if tags:
         run.set_tags(tags)
     return run
-
-
-def _resume(project: Project, settings: config.Config, run_id: RunId) -> ActiveRun:
-    session = _session(project)
-    points = session.points(run_id)
-    return ActiveRun.resume(
-        project,
-        settings,
-        session.run(run_id),
-        seals_of_it=session.seals(run_id),
-        metrics=points.to_parquet() if len(points) else None,
-        patch=session.patch(run_id),
-    )
 
 
 def active_run() -> ActiveRun | None:

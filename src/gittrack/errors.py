@@ -54,5 +54,9 @@ class StorageFailed(GittrackError, OSError):
     exit_code = 1
 
 
+class RecordingNotice(UserWarning):
+    """Something that the user should know once, and that is no fault."""
+
+
 class RecordingWarning(UserWarning):
     """Something could not be recorded; the training goes on."""

@@ -108,7 +108,7 @@ def test_a_program_that_does_not_exist_is_named(work: Path) -> None:
     done = program("run", "--", "no-such-program")
 
     assert done.returncode == 3
-    assert "gittrack: 'no-such-program' cannot be run: No such file or directory\n" in done.stderr
+    assert "gittrack: there is no program 'no-such-program'\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,12 @@ def test_a_run_is_found_by_id_prefix_and_name(store: Store) -> None:
             session.find(nobody)
 
 
+def test_a_repetition_does_not_hide_the_run_that_it_repeats(store: Store) -> None:
+    store.put(a_run(1, name="best"), [])
+    store.put(a_run(2, name="best", repro_of=run_id(1)), [])
+    assert store.session().find("best") == run_id(1)
+
+
 def test_a_name_of_hex_digits_does_not_hide_an_id(store: Store) -> None:
     store.put(a_run(0xABCD0001))
     store.put(a_run(2, name="abcd"))

@@ -218,3 +218,10 @@ def test_the_points_of_a_big_run_are_read_too(store: Store, tmp_path: Path) -> N
     session = store.session()
     assert session.rows("select count(*), max(value) from points") == [(10_000, 9999 / 3)]
     assert len(session.points(run_id(1))) == 10_000
+
+
+def test_the_sign_of_zero_is_kept_in_summaries(store: Store) -> None:
+    store.put(a_run(1), [("loss", 4, START, 1.0), ("loss", 5, START, -0.0)])
+    question = "select m.last, r.metrics['loss'] from metrics m join runs r using (run_id)"
+    [(last, mapped)] = store.session().rows(question)
+    assert math.copysign(1, last) == math.copysign(1, mapped) == -1

@@ -80,10 +80,11 @@ def test_params_tags_and_data_of_the_command_line_are_recorded(project) -> None:
     assert [entry.path for entry in run.data] == ["data.csv"]
 
 
-def test_a_command_that_does_not_exist_is_said_and_leaves_no_running_run(project) -> None:
-    with pytest.raises(NotFound, match="'no-such-program' cannot be run"):
+def test_a_command_that_does_not_exist_is_said_before_a_run_is_made(project) -> None:
+    with pytest.raises(NotFound, match="no program 'no-such-program'"):
         execute(project, "no-such-program")
-    assert only_run(project.root).status == "FAILED"
+    assert not project.layout.runs.exists()
+    assert live.folders(project.layout) == []
 
 
 def test_data_that_is_gone_is_said_before_the_command_runs(project) -> None:

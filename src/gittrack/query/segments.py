@@ -53,7 +53,7 @@ _TIME = """case when timestamp between -62135596800000 and 253402300799999 then 
 _METRICS = """insert into {to}.metrics
     select item, $ids[item - $first + 1], key, last, step, coalesce(least, 'nan'), coalesce(most, 'nan'), count
     from (select item, key,
-        max_by(value, {{s: step, t: timestamp, n: not isnan(value), v: value}}) as last,
+        last(value order by step, timestamp, not isnan(value), value) as last,
         max(step) as step,
         min(value) filter (not isnan(value)) as least,
         max(value) filter (not isnan(value)) as most,

@@ -101,8 +101,10 @@ class Session:
             found = self.rows(
                 "select run_id, name from runs where starts_with(run_id, $text) order by run_id", text=text
             )
-        found = found or self.rows(
-            "select run_id, name from runs where name = $text order by start_time desc, run_id", text=text
+        found = found or self.rows(  # a repetition has the name of what it repeats, and does not hide it
+            """select run_id, name from runs where name = $text
+            qualify (repro_of is null) = max(repro_of is null) over () order by start_time desc, run_id""",
+            text=text,
         )
         if not found:
             raise NotFound(f"no run is called '{text}'", hint="gittrack ls")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -64,6 +66,8 @@ def run_command(
         NotFound: There is no such program, or no such data.
         InvalidValue: A param, tag or path cannot be recorded.
     """
+    if shutil.which(argv[0]) is None:
+        raise NotFound(f"there is no program '{argv[0]}'", hint=f"command -v {shlex.quote(argv[0])}")
     command = origin.of_arguments(list(argv), project.root, around.variables)
     run = ActiveRun.begin(
         project,
