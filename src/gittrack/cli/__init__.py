@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the one place that turns an error into an exit code
         code = exit_code(error, as_json=as_json)
+        _drain()
     return code
 
 
@@ -124,6 +125,15 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     from gittrack.cli import output
 
     output.say_warning(str(message))
+
+
+def _drain() -> None:
+    """Write what is left in the buffer, or drop it: Python would try once more when it ends, and exit with 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _silence()
 
 
 def _silence() -> None:
