@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gittrack.record.project import Project
+
 SRC = Path(__file__).parents[1] / "src" / "gittrack"
 FILES = sorted(SRC.rglob("*.py"))
 ROOMS = [
@@ -25,7 +27,7 @@ READS_ENVIRONMENT = {
     "demo/tour.py": "the demo hands the user's environment on to the commands it runs, less what leads elsewhere",
     "git/command.py": "git is started with the user's environment, less what would change its answers",
     "record/environment.py": "Windows tells the names of the machine and of its processor nowhere else",
-    "record/journal.py": "Windows tells the name of the machine nowhere else",
+    "record/identity.py": "Windows tells the name of the machine nowhere else",
 }
 
 
@@ -125,6 +127,7 @@ def test_nothing_posix_only_or_heavy_is_imported_at_the_top_of_what_a_training_n
 
 
 def test_a_training_that_starts_logs_and_ends_imports_nothing_heavy(repo) -> None:
+    Project.find(repo).init()
     code = (
         "import sys\nbefore = set(sys.modules)\nimport gittrack\n"
         "with gittrack.start_run() as run:\n"
@@ -136,4 +139,4 @@ def test_a_training_that_starts_logs_and_ends_imports_nothing_heavy(repo) -> Non
         f"print(sorted(tops & set({[*HEAVY, 'asyncio', 'logging']!r})))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr

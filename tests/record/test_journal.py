@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gittrack.errors import RecordingWarning, StorageFailed
-from gittrack.record import journal as journals
-from gittrack.record.journal import Journal, read
+from gittrack.record import identity
+from gittrack.record.journal import Journal
+from gittrack.record.journal_reader import read
 from gittrack.store import durable
 from tests.record.strategies import ROWS, to_points
 
@@ -228,9 +229,9 @@ def test_a_writer_counts_as_alive_until_its_process_ends(tmp_path) -> None:
     journal = open_journal(tmp_path)
     [path] = tmp_path.glob("*.journal")
     introduction = read(path.name, path.read_bytes()).introduction
-    assert journals.is_alive(path, introduction)
+    assert identity.is_alive(path, introduction)
     journal.close()
-    assert not journals.is_alive(path, introduction)
+    assert not identity.is_alive(path, introduction)
 
 
 def test_strict_durability_syncs_before_the_call_returns(tmp_path, monkeypatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -69,6 +70,16 @@ def test_one_holder_at_a_time_and_whoever_does_not_wait_is_told(tmp_path) -> Non
         assert (first, second) == (True, False)
     with locking.locked(tmp_path / "a", wait=False) as third:
         assert third
+
+
+def test_a_wait_with_a_bound_ends_with_or_without_the_lock(tmp_path) -> None:
+    with locking.locked(tmp_path / "a"), locking.locked(tmp_path / "a", wait=0.01) as second:
+        assert not second
+    with contextlib.ExitStack() as first:
+        first.enter_context(locking.locked(tmp_path / "a"))
+        threading.Timer(0.1, first.close).start()
+        with locking.locked(tmp_path / "a", wait=60.0) as third:
+            assert third
 
 
 def test_shared_holders_let_each_other_in_and_keep_others_out(tmp_path) -> None:

@@ -25,7 +25,10 @@ def write(runs: Sequence[str], facts: Sequence[Fact]) -> dict[RunId, list[Digest
     from gittrack.record.project import Project
     from gittrack.record.values import as_text, check_key
 
-    facts = [(op, key and check_key(key, "tag"), value and as_text(value)) for op, key, value in facts]
+    facts = [
+        (op, key and check_key(key, "tag"), value and as_text(value, f"the tag '{key}'"))
+        for op, key, value in facts
+    ]
     project = Project.find(Path.cwd())
     with reading() as session:
         known = {run_id: session.events(run_id) for run_id in [find(session, run) for run in runs]}

@@ -9,8 +9,8 @@ from gittrack.entities import RunId
 from gittrack.errors import GittrackError
 from gittrack.housekeeping import stored
 from gittrack.housekeeping.findings import Collector
-from gittrack.record import journal as journals
 from gittrack.record import live
+from gittrack.record.journal_reader import Contents
 from gittrack.store.layout import RUN_FILE, Layout
 
 _OLD_S = 86_400
@@ -36,9 +36,7 @@ def check_live(found: Collector, layout: Layout) -> None:
             found.add("stale-live", str(folder), "untidy", what, "gittrack ls", run_id)
 
 
-def _check_journal(
-    found: Collector, path: Path, journal: journals.Contents, run_id: RunId, *, alive: bool
-) -> None:
+def _check_journal(found: Collector, path: Path, journal: Contents, run_id: RunId, *, alive: bool) -> None:
     torn = 0 if alive else journal.torn
     if journal.damaged or torn:
         words = [f"{journal.damaged} bytes in the middle are damaged"] if journal.damaged else []

@@ -16,7 +16,7 @@ from typing import Any
 from gittrack.errors import Damaged
 
 WIDTH = 130
-MAX_BYTES = 16 << 20
+MAX_BYTES = 64 << 20
 MAX_DEPTH = 16
 
 _MOST_IN_LINE = WIDTH // 3  # an entry of a line takes a character, a comma and a space at least

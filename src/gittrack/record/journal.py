@@ -1,12 +1,4 @@
-"""The append-only journal of one process that logs to one run, and its reader.
-
-A journal is a row of frames: length (uint32), CRC-32 of the payload (uint32), payload; little-endian. The first
-byte of the payload says what it is:
-
-    P, p   a point: key (uint32), step, timestamp (int64), value (float64); p when the caller gave the timestamp
-    K      a key: its number (uint32) and its text
-    B      many points: number of rows (uint32), then the columns key, step, timestamp, value
-    J      a fact as JSON: {"t": milliseconds, "param": …} or tag, artifact, data, end, …
+"""The append-only journal of one process that logs to one run; its format is that of `record.frames`.
 
 One `write` a call puts a frame into the operating system's hands, where it survives the process; a thread syncs
 within a second. What is not yet synced stays in memory: after a failed write or sync the file is never believed
@@ -16,53 +8,30 @@ again, a new journal says from which byte on it replaces the old one, and starts
 from __future__ import annotations
 
 import contextlib
-import json
-import operator
 import os
-import re
-import struct
 import threading
 import time
-import warnings
-import zlib
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from gittrack.errors import Conflict, RecordingWarning, StorageFailed
-from gittrack.record.points import SMALL, Points
+from gittrack.errors import Conflict, StorageFailed
+from gittrack.record import frames, identity
+from gittrack.record.frames import BLOCK, HEAD, NUMBERED, OWN_TIME, POINT, SUFFIX, TIMED, crc32, frame
+from gittrack.record.points import Points
+from gittrack.record.warning import warn
 from gittrack.store import durable, locking
 
-SUFFIX = ".journal"
 LOCK_FILE = "lock"  # of a live folder: shared by those who come to write, exclusive for who seals
-MAX_FRAME = 1 << 28
 MAX_BACKLOG = 256 << 20  # bytes kept in memory while the disk takes nothing
 SYNC_INTERVAL_S = 1.0
 KEEPING = "it keeps what is logged in memory and tries again"
 
-_HEAD = struct.Struct("<II")
-_POINT = struct.Struct("<B3xIqqd")
-_KEY = struct.Struct("<B3xI")
-_POINT_FRAME = struct.Struct("<II32s")
-_P, _p, _K, _B, _J = b"PpKBJ"
 _LATE_NS = 2_000_000_000
 _RETRY_NS = 1_000_000_000
 _ROWS_PER_FRAME = 1 << 16
-
-# What may start a record after damage: a length below 4 MiB, a checksum, a kind. A whole disk block of zeros or
-# of chance bytes is passed in C, and few checksums are reckoned in vain.
-_CANDIDATE = re.compile(rb"(?=..[\x00-\x3f]\x00.{4}[PpKBJ])", re.DOTALL)
-
-crc32 = zlib.crc32
-
-
-def frame(payload: bytes) -> bytes:
-    """Return `payload` with its length and checksum before it."""
-    return _HEAD.pack(len(payload), crc32(payload)) + payload
 
 
 class Journal:
@@ -148,7 +117,9 @@ class Journal:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         try:
             locking.hold(descriptor)
-            first = frame(_json({"journal": 1, **self._introduction, **identity(), **continues}))
+            first = frame(
+                frames.fact({"journal": 1, **self._introduction, **identity.of_this_process(), **continues})
+            )
             durable.hook("journal.write")
             durable.write_all(descriptor, first + content)
             os.fsync(descriptor)
@@ -176,10 +147,10 @@ class Journal:
         except KeyError:
             number = self._define(key)
         if timestamp is None:
-            payload = _POINT.pack(_P, number, step, now // 1_000_000, value)
+            payload = POINT.pack(OWN_TIME, number, step, now // 1_000_000, value)
         else:
-            payload = _POINT.pack(_p, number, step, timestamp, value)
-        record = _HEAD.pack(32, crc32(payload)) + payload
+            payload = POINT.pack(TIMED, number, step, timestamp, value)
+        record = HEAD.pack(32, crc32(payload)) + payload
         with self._lock:
             self._unsynced.append(record)
             try:
@@ -208,7 +179,7 @@ class Journal:
                 points.timestamp[part],
                 points.value[part],
             )
-            self.append(b"".join([_KEY.pack(_B, len(ids)), *(column.tobytes() for column in columns)]))
+            self.append(b"".join([NUMBERED.pack(BLOCK, len(ids)), *(column.tobytes() for column in columns)]))
 
     def fact(self, fact: dict[str, Any]) -> None:
         """Append one fact, with the time.
@@ -216,7 +187,7 @@ class Journal:
         Raises:
             Conflict: The run has ended.
         """
-        self.append(_json({"t": time.time_ns() // 1_000_000, **fact}))
+        self.append(frames.fact({"t": time.time_ns() // 1_000_000, **fact}))
 
     def append(self, payload: bytes) -> None:
         """Append one record of any kind."""
@@ -239,7 +210,7 @@ class Journal:
         with self._lock:
             if key not in self._keys:
                 number = len(self._keys)
-                self.append(_KEY.pack(_K, number) + key.encode())
+                self.append(frames.key(number, key))
                 self._keys[key] = number
             return self._keys[key]
 
@@ -333,7 +304,7 @@ class Journal:
         anchor = self._anchor
         try:
             continues = {"journal": self._name, "offset": self._synced}
-            keys = [frame(_KEY.pack(_K, number) + key.encode()) for key, number in self._keys.items()]
+            keys = [frame(frames.key(number, key)) for key, number in self._keys.items()]
             content = self._removed() + b"".join(keys) + b"".join(self._unsynced)
             self._start_file({"continues": continues} if self._name else {}, content)
         except OSError as error:
@@ -362,7 +333,7 @@ class Journal:
             piece := os.pread(self._anchor, self._synced - len(saved), len(saved))
         ):
             saved += piece
-        return _without_first(saved)
+        return saved[frames.first_size(saved) :]
 
     def _bound_backlog(self, more: int) -> None:
         """Give up the oldest records when memory holds too much of what the disk does not take."""
@@ -405,20 +376,6 @@ def ended(run_id: str) -> Conflict:
     return Conflict(f"run {run_id[:8]} has ended", hint=f"gittrack.start_run(run_id='{run_id}')")
 
 
-def _without_first(content: bytes) -> bytes:
-    """Return the frames after the introduction."""
-    if not content:
-        return b""
-    length, _ = _HEAD.unpack_from(content)
-    return content[_HEAD.size + length :]
-
-
-def warn(message: str) -> None:
-    """Warn the training; never raise into it, even where the user turns warnings into errors."""
-    with contextlib.suppress(RecordingWarning):
-        warnings.warn(message, RecordingWarning, stacklevel=2)
-
-
 class _Flusher:
     """One thread a process, which syncs its journals every second while there is something to sync."""
 
@@ -452,241 +409,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def identity() -> dict[str, Any]:
-    """Return what tells this process from all others, for filesystems without locks."""
-    return {"pid": os.getpid(), "host": _host(), "boot": _boot_id(), "started": started(os.getpid())}
-
-
-def _host() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def started(pid: int) -> str:
-    """Return the start time of a process in clock ticks since boot, empty when it does not run or cannot be seen."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def is_alive(path: Path, introduction: dict[str, Any]) -> bool:
-    """Whether the process that writes the journal at `path` still runs, as far as can be known."""
-    held = locking.is_held(path)
-    if held is not None:
-        return held
-    here = identity()
-    if introduction.get("host") != here["host"]:
-        return True  # another machine, which may still be writing
-    same_boot = introduction.get("boot") == here["boot"]
-    ticks = started(int(introduction.get("pid", 0)))
-    return bool(same_boot and ticks and ticks == introduction.get("started"))
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return b"J" + json.dumps(value, separators=(",", ":")).encode()
-
-
-def _unpack(payloads: bytes) -> tuple[bytes, Any, Any, Any, Any]:
-    """Return the columns kind, key, step, timestamp and value of a row of points."""
-    if len(payloads) <= 32 * SMALL:
-        _, *columns = zip(*_POINT.iter_unpack(payloads), strict=True)
-        return payloads[::32], *columns  # type: ignore[return-value]
-    import numpy as np
-
-    rows = np.frombuffer(
-        payloads, [("kind", "<u4"), ("key", "<u4"), ("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
-    )
-    taken: list[array[Any]] = []
-    for name, code in (("key", "I"), ("step", "q"), ("time", "q"), ("value", "d")):
-        taken.append(array(code))
-        taken[-1].frombytes(rows[name].astype(code).tobytes())
-    return payloads[::32], *taken  # type: ignore[return-value]
-
-
-@dataclass
-class Contents:
-    """What a journal holds.
-
-    Attributes:
-        name: The file's name.
-        introduction: The first record: who writes.
-        facts: The JSON records in order.
-        points: The points in order.
-        last_time: Time of the last record, milliseconds; points that came with a timestamp do not count.
-        torn: Bytes cut off at the end: a record that was being written when the process died.
-        damaged: Bytes in the middle that no record could be made of.
-    """
-
-    name: str
-    introduction: dict[str, Any] = field(default_factory=dict)
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    points: Points = field(default_factory=Points)
-    last_time: int = 0
-    torn: int = 0
-    damaged: int = 0
-
-
-def read(name: str, content: bytes, *, upto: int | None = None) -> Contents:
-    """Return what a journal holds, in spite of a torn end and of damage in the middle.
-
-    Args:
-        name: The file's name.
-        content: Its bytes.
-        upto: Believe only this many bytes: a later journal replaces the rest.
-    """
-    return _Reader(name, content if upto is None else content[:upto]).read()
-
-
-class _Reader:
-    def __init__(self, name: str, content: bytes) -> None:
-        self._content = content
-        self._view = memoryview(content)
-        self._found = Contents(name)
-        self._places: dict[int, int] = {}
-
-    def read(self) -> Contents:
-        position, end, window = 0, len(self._content), 8
-        while position < end:
-            if self._is_point(position):
-                rows = self._take_points(position, window)
-                if rows:
-                    position += rows * _POINT_FRAME.size
-                    window = window * 2 if rows == window else 8
-                    continue
-            size = self._take_frame(position)
-            if size:
-                position += size
-                continue
-            position = self._skip(position)
-        return self._found
-
-    def _is_point(self, position: int) -> bool:
-        return self._content[position : position + 4] == b"\x20\0\0\0" and self._content[
-            position + 8 : position + 9
-        ] in (b"P", b"p")
-
-    def _take_points(self, position: int, window: int) -> int:
-        """Take the row of good point frames at `position`, at most `window`; return how many there were."""
-        whole = min(window, (len(self._content) - position) // _POINT_FRAME.size)
-        if not whole:
-            return 0
-        region = self._view[position : position + whole * _POINT_FRAME.size]
-        lengths, sums, payloads = zip(*_POINT_FRAME.iter_unpack(region), strict=True)
-        rows = whole
-        if set(lengths) != {32} or tuple(map(crc32, payloads)) != sums:
-            good = map(operator.eq, zip(lengths, map(crc32, payloads), strict=True), zip(repeat(32), sums))
-            rows = next(place for place, fine in enumerate(good) if not fine)
-        joined = b"".join(payloads[:rows])
-        kinds = joined[::32]
-        if kinds.strip(b"Pp"):  # another kind of record, as long as a point
-            rows = next(place for place, kind in enumerate(kinds) if kind not in (_P, _p))
-            joined = joined[: 32 * rows]
-        if rows:
-            self._add_rows(joined)
-        return rows
-
-    def _add_rows(self, payloads: bytes) -> None:
-        kinds, numbers, steps, timestamps, values = _unpack(payloads)
-        self._add(numbers, steps, timestamps, values)
-        own = (
-            timestamps
-            if _p not in kinds
-            else [t for kind, t in zip(kinds, timestamps, strict=True) if kind == _P]
-        )
-        self._found.last_time = max(self._found.last_time, max(own, default=0))
-
-    def _add(self, numbers: Any, steps: Any, timestamps: Any, values: Any) -> None:
-        places, points = self._places, self._found.points
-        if not places.keys() >= set(numbers):  # the record of a key was damaged
-            known = [at for at, number in enumerate(numbers) if number in places]
-            self._found.damaged += (len(numbers) - len(known)) * _POINT_FRAME.size
-            numbers, steps, timestamps, values = (
-                [column[at] for at in known] for column in (numbers, steps, timestamps, values)
-            )
-        points.key.extend(array("I", map(places.__getitem__, numbers)))
-        points.step.extend(array("q", steps))
-        points.timestamp.extend(array("q", timestamps))
-        points.value.extend(array("d", values))
-
-    def _take_frame(self, position: int) -> int:
-        """Take the frame at `position`; return its size, 0 when there is no good one."""
-        if len(self._content) - position < _HEAD.size + 1:
-            return 0
-        length, told = map(int, _HEAD.unpack_from(self._content, position))
-        start = position + _HEAD.size
-        if not 0 < length <= min(MAX_FRAME, len(self._content) - start):
-            return 0
-        payload = self._view[start : start + length]
-        if crc32(payload) != told:
-            return 0
-        try:
-            self._take_payload(payload)
-        except (ValueError, KeyError, struct.error):
-            return 0
-        return _HEAD.size + length
-
-    def _take_payload(self, payload: memoryview) -> None:
-        kind = payload[0]
-        if kind == _J:
-            self._take_fact(json.loads(bytes(payload[1:])))
-        elif kind == _K:
-            key = bytes(payload[_KEY.size :]).decode()
-            points = self._found.points
-            if key not in points.keys:
-                points.keys.append(key)
-            self._places[_KEY.unpack_from(payload)[1]] = points.keys.index(key)
-        elif kind == _B:
-            self._take_block(payload)
-        elif kind in (_P, _p):
-            self._add_rows(bytes(payload))
-        else:
-            raise ValueError(kind)
-
-    def _take_fact(self, fact: dict[str, Any]) -> None:
-        if "journal" in fact and not self._found.introduction:
-            self._found.introduction = fact
-            return
-        self._found.facts.append(fact)
-        self._found.last_time = max(self._found.last_time, int(fact.get("t", 0)))
-
-    def _take_block(self, payload: memoryview) -> None:
-        rows = _KEY.unpack_from(payload)[1]
-        if len(payload) != _KEY.size + 28 * rows:
-            raise ValueError(rows)
-        columns, start = [], _KEY.size
-        for code, width in (("I", 4), ("q", 8), ("q", 8), ("d", 8)):
-            column = array(code)
-            column.frombytes(payload[start : start + width * rows])
-            columns.append(column)
-            start += width * rows
-        self._add(*columns)
-
-    def _skip(self, position: int) -> int:
-        """Find the next good frame after damage; without one, the rest is a torn record or a damaged end."""
-        end = len(self._content)
-        for match in _CANDIDATE.finditer(self._content, position + 1):
-            candidate = match.start()
-            length, told = _HEAD.unpack_from(self._content, candidate)
-            start = candidate + _HEAD.size
-            if 0 < length <= end - start and crc32(self._view[start : start + length]) == told:
-                self._found.damaged += candidate - position
-                return candidate
-        if self._is_whole(position):
-            self._found.damaged += end - position
-        else:
-            self._found.torn += end - position
-        return end
-
-    def _is_whole(self, position: int) -> bool:
-        """Whether the record at `position` has its full length: then it was not cut off, it was changed."""
-        rest = len(self._content) - position - _HEAD.size
-        return rest > 0 and 0 < _HEAD.unpack_from(self._content, position)[0] <= rest

@@ -20,15 +20,15 @@ from uuid import uuid4
 from gittrack.entities import Artifact, DataFile, Digest, Run, RunId, Series, Status, parse_run_id
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.record import format as formats
-from gittrack.record import journal as journals
-from gittrack.record.journal import Contents, Journal
+from gittrack.record import frames, identity, journal_reader
+from gittrack.record.journal import LOCK_FILE, Journal
+from gittrack.record.journal_reader import Contents
 from gittrack.record.points import Points, SortedPoints, read_parquet
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import METRICS_FILE, PATCH_FILE, RUN_FILE, Layout
 
 WORKTREE_FILE = "worktree"
-LOCK_FILE = journals.LOCK_FILE
 LOGS_FOLDER = "logs"  # what a command prints, until the run is sealed
 
 
@@ -170,11 +170,12 @@ def base_points(folder: Path) -> Points | None:
 
 def is_written(folder: Path, *, besides: str = "") -> bool:
     """Whether a living process has a journal in a live folder; `besides` names one that does not count."""
-    for file in folder.glob(f"*{journals.SUFFIX}"):
+    for file in folder.glob(f"*{frames.SUFFIX}"):
         if file.name != besides and not file.is_symlink():
             with file.open("rb") as stream:
                 head = stream.read(1 << 12)
-            if journals.is_alive(file, journals.read(file.name, head[: _first_frame(head)]).introduction):
+            introduction = journal_reader.read(file.name, head[: frames.first_size(head)]).introduction
+            if identity.is_alive(file, introduction):
                 return True
     return False
 
@@ -183,21 +184,20 @@ def read_journals(folder: Path) -> list[Contents]:
     """Return what each journal in a live folder holds, by name."""
     files = {
         file.name: file.read_bytes()
-        for file in sorted(folder.glob(f"*{journals.SUFFIX}"))
+        for file in sorted(folder.glob(f"*{frames.SUFFIX}"))
         if not file.is_symlink()
     }
-    first = {name: journals.read(name, content[: _first_frame(content)]) for name, content in files.items()}
+    first = {
+        name: journal_reader.read(name, content[: frames.first_size(content)])
+        for name, content in files.items()
+    }
     upto: dict[str, int] = {}
     for found in first.values():
         continued = found.introduction.get("continues") or {}
         if isinstance(continued.get("offset"), int):
             name = str(continued.get("journal"))
             upto[name] = min(continued["offset"], upto.get(name, continued["offset"]))
-    return [journals.read(name, content, upto=upto.get(name)) for name, content in files.items()]
-
-
-def _first_frame(content: bytes) -> int:
-    return 8 + int.from_bytes(content[:4], "little")
+    return [journal_reader.read(name, content, upto=upto.get(name)) for name, content in files.items()]
 
 
 def assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple[Run, SortedPoints]:

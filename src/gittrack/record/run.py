@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,12 +17,13 @@ from gittrack.data import hashing
 from gittrack.entities import Code, Command, DataFile, Digest, Run, RunId, RunInfo, Scalar, Status
 from gittrack.errors import Conflict, GittrackError, InvalidValue, NotFound, StorageFailed
 from gittrack.git.capture import Capture
-from gittrack.record import columns, environment, live, names, origin, serialise, trust, values
-from gittrack.record import format as formats
+from gittrack.record import begin, columns, inputs, live, names, origin, serialise, values
 from gittrack.record import seal as seals
-from gittrack.record.journal import KEEPING, Journal, ended, warn
+from gittrack.record.environment import host
+from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
-from gittrack.store.layout import Layout, safe_path
+from gittrack.record.warning import warn
+from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
 
@@ -76,28 +77,28 @@ class ActiveRun:
             command: What is run, when it is not this Python process.
         """
         lost: list[str] = []
-        capture = _capture(project, config, lost)
+        capture = begin.code(project, config, lost)
         process = origin.next_process()
         run = Run(
             run_id=RunId(uuid4().hex),
-            experiment=values.as_text(experiment or config.experiment),
-            name=values.as_text(name or names.made_up()),
+            experiment=values.as_text(experiment or config.experiment, "the experiment's name"),
+            name=values.as_text(name or names.made_up(), "the run's name"),
             status="RUNNING",
             start_time=time.time_ns() // 1_000_000,
             end_time=None,
             user=around.user,
-            host=environment.host(),
+            host=host(),
             process=process,
             code=None if capture is None else capture.code,
             command=command or origin.command(project.root, around.variables),
-            environment=_environment(project, lost),
+            environment=begin.environment(project, lost),
             parent_run_id=parent,
             repro_of=origin.repro_of(around, process),
             tags=_texts(tags or {}),
-            lost=tuple(lost),
+            lost=tuple(map(values.shortened, lost)),
         )
-        journal = _create(project, config, run, patch=None if capture is None else capture.patch)
-        _trust(project, run.code, run.command, run.environment)
+        journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)
+        begin.trust(project, run.code, run.command, run.environment)
         return cls(project, run, journal, owner=True, capture=capture)
 
     @classmethod
@@ -113,7 +114,7 @@ class ActiveRun:
             start = live.start_of(folder)
             contents = live.read_journals(folder)
             journal = Journal(
-                _opener(layout, run_id, lambda: None),
+                begin.opener(layout, run_id, lambda: None),
                 {"run_id": run_id, "owner": False},
                 strict=config.durability == "strict",
             )
@@ -155,7 +156,7 @@ class ActiveRun:
             metrics={},
             error=None,
         )
-        journal = _create(project, config, run, patch=patch, base=metrics)
+        journal = begin.create(project, config, run, patch=patch, base=metrics)
         return cls(project, run, journal, owner=True, capture=None)
 
     @property
@@ -205,7 +206,7 @@ class ActiveRun:
         """Record an input value; return it.
 
         Raises:
-            InvalidValue: The key cannot be one, or has another value already.
+            InvalidValue: The key cannot be one or has another value already, or the value is over 1 MB of text.
         """
         self.log_params({key: value})
         return value
@@ -214,10 +215,11 @@ class ActiveRun:
         """Record input values; all or none.
 
         Raises:
-            InvalidValue: A key cannot be one, or has another value already.
+            InvalidValue: A key cannot be one or has another value already, or a value is over 1 MB of text, or
+                all are over 8 MB.
         """
         self._must_run()
-        new = {values.check_key(key, "param"): values.as_param(value) for key, value in params.items()}
+        new = {values.check_key(key, "param"): values.as_param(value, key) for key, value in params.items()}
         for key, value in new.items():
             if key in self._params and str(self._params[key]) != str(value):
                 raise InvalidValue(
@@ -225,6 +227,7 @@ class ActiveRun:
                     hint="a param is fixed for the run: log a metric, or start another run",
                 )
         fresh = {key: value for key, value in new.items() if key not in self._params}
+        values.check_together(fresh, "param")
         if fresh:
             self._params.update(fresh)
             self._journal.fact({"params": fresh})
@@ -303,7 +306,7 @@ class ActiveRun:
         """Put a tag on the run; a later value takes the place of an earlier one.
 
         Raises:
-            InvalidValue: The key cannot be one.
+            InvalidValue: The key cannot be one, or the value is over 1 MB of text.
         """
         self.set_tags({key: value})
 
@@ -311,7 +314,7 @@ class ActiveRun:
         """Put tags on the run; all or none.
 
         Raises:
-            InvalidValue: A key cannot be one.
+            InvalidValue: A key cannot be one, or a value is over 1 MB of text, or all are over 8 MB.
         """
         self._must_run()
         self._journal.fact({"tags": _texts(tags)})
@@ -322,15 +325,19 @@ class ActiveRun:
         self._journal.fact({"untag": values.check_key(key, "tag")})
 
     def set_name(self, name: str) -> None:
-        """Give the run another label."""
+        """Give the run another label.
+
+        Raises:
+            InvalidValue: It is over 1 MB of text.
+        """
         self._must_run()
-        self._name = values.as_text(name)
+        self._name = values.as_text(name, "the run's name")
         self._journal.fact({"name": self._name})
 
     def set_volatile(self, *patterns: str) -> None:
         """Say which artifacts and metrics, by glob, differ from one execution to the next by nature."""
         self._must_run()
-        self._journal.fact({"volatile": [values.as_text(pattern) for pattern in patterns]})
+        self._journal.fact({"volatile": [values.as_text(pattern, "a pattern") for pattern in patterns]})
 
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep a file, or a folder under its own name, as output of the run.
@@ -391,25 +398,13 @@ class ActiveRun:
             InvalidValue: It is neither a file nor a folder of files, or its name cannot be kept.
         """
         self._must_run()
-        source = Path(path)
-        inside = self._inside(source)
-        if inside is None:
-            entry = _data(formats.data_path(str(source.resolve())), hashing.measure(source), "outside")
-        elif self._git_holds(source, formats.data_path(inside)):
-            entry = _data(inside, hashing.measure(source), "git")
-        else:
-            entry = self._cache_data(source, inside)
-        self._journal.fact(
-            {
-                "data": {
-                    "path": entry.path,
-                    "digest": entry.digest,
-                    "size": entry.size,
-                    "kept_by": entry.kept_by,
-                    "files": entry.files,
-                }
-            }
-        )
+        entry, failure = inputs.keep(Path(path), self._project, self._capture, self._files)
+        if failure is not None:
+            self._journal.fact(
+                {"lost": values.shortened(f"data {entry.path}: {failure.strerror or failure}")}
+            )
+            warn(f"gittrack could not keep the data '{entry.path}': {failure}")
+        self._journal.fact({"data": asdict(entry)})
         return entry
 
     def flush(self) -> None:
@@ -427,7 +422,7 @@ class ActiveRun:
 
         Args:
             status: FINISHED, FAILED or KILLED.
-            error: The traceback of what ended it.
+            error: The traceback of what ended it; of one over 64 kB the middle is left out.
             exit_code: Of the command that ran.
         """
         if self._end_time is not None:
@@ -438,7 +433,7 @@ class ActiveRun:
             self._journal.fact({"lost": f"{self._journal.dropped} records that the disk did not take"})
         fact: dict[str, Any] = {"end": status}
         if error is not None:
-            fact["error"] = values.as_text(error)
+            fact["error"] = values.shortened(error)
         if exit_code is not None:
             fact["exit_code"] = exit_code
         try:
@@ -471,7 +466,10 @@ class ActiveRun:
                 own=self._journal.name,
             )
         except (OSError, GittrackError) as error:
-            warn(f"gittrack could not seal run {self.run_id[:8]} ({error}); 'gittrack ls' tries again")
+            warn(
+                f"gittrack could not seal run {self.run_id[:8]} ({error}); "
+                "it stays in its live folder, and 'gittrack ls' tries again"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -505,41 +503,10 @@ class ActiveRun:
         except OSError as error:
             if missing is not None and not os.access(missing, os.R_OK):
                 raise NotFound(f"'{missing}' cannot be read: {error.strerror}") from error
-            self._journal.fact({"lost": f"artifact {name}: {error.strerror or error}"})
+            self._journal.fact({"lost": values.shortened(f"artifact {name}: {error.strerror or error}")})
             warn(f"gittrack could not keep the artifact '{name}': {error}")
             return
         self._journal.fact({"artifact": {"path": name, "digest": digest, "size": size}})
-
-    def _inside(self, source: Path) -> str | None:
-        """Return the path from the working tree's top, None for data beside it."""
-        for path, top in (
-            (source.absolute(), self._project.root),
-            (source.resolve(), self._project.root.resolve()),
-        ):
-            normal = Path(os.path.normpath(path))
-            if normal.is_relative_to(top):
-                return normal.relative_to(top).as_posix()
-        return None
-
-    def _git_holds(self, source: Path, inside: str) -> bool:
-        """Whether the captured tree has all of `source` as it is now."""
-        capture = self._capture
-        if capture is None or not source.exists():
-            return False
-        files = (
-            [(inside, source)]
-            if source.is_file()
-            else [(f"{inside}/{name}", file) for name, file in hashing.walk(source)]
-        )
-        return all(capture.holds(name) and _unchanged_since(file, capture.taken_at) for name, file in files)
-
-    def _cache_data(self, source: Path, inside: str) -> DataFile:
-        try:
-            return _data(inside, hashing.keep(source, self._files), "cache")
-        except OSError as error:
-            self._journal.fact({"lost": f"data {inside}: {error.strerror or error}"})
-            warn(f"gittrack could not keep the data '{inside}': {error}")
-            return _data(inside, hashing.measure(source), "nobody")
 
 
 def status_of(error: BaseException | None) -> Status:
@@ -554,90 +521,9 @@ def traceback_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip("\n")
 
 
-def _capture(project: Project, config: Config, lost: list[str]) -> Capture | None:
-    try:
-        capture = origin.code(project, config)
-    except (GittrackError, OSError) as error:
-        warn(f"gittrack could not capture the code: {error}")
-        lost.append(f"code: {error}")
-        return None
-    if capture.code.left_out:
-        shown = ", ".join(f"{left.path} ({left.reason})" for left in capture.code.left_out[:5])
-        more = len(capture.code.left_out) - 5
-        warn(f"gittrack left out of the code capture: {shown}" + (f" and {more} more" if more > 0 else ""))
-    return capture
-
-
-def _environment(project: Project, lost: list[str]) -> Digest | None:
-    try:
-        return environment.record(project.layout)
-    except OSError as error:
-        lost.append(f"environment: {error}")
-        return None
-
-
-def _create(
-    project: Project, config: Config, run: Run, *, patch: bytes | None, base: bytes | None = None
-) -> Journal:
-    layout = project.layout
-
-    def make(first: Journal | None) -> None:
-        live.create(layout, run, first, patch=patch, worktree=project.home, base=base)
-
-    journal = Journal(
-        _opener(layout, run.run_id, lambda: make(None)),
-        {"run_id": run.run_id, "owner": True},
-        strict=config.durability == "strict",
-    )
-    try:
-        project.init()
-        make(journal)
-    except OSError as error:
-        warn(f"gittrack cannot record run {run.run_id[:8]} yet ({error}); {KEEPING}")
-    return journal
-
-
-def _opener(layout: Layout, run_id: RunId, make: Callable[[], None]) -> Callable[[], Path]:
-    """Return what gives a run's live folder: made anew in the process that opened the run, never in a child of it.
-
-    To a child a folder that has gone means that the run has ended; made anew, it would be a second, killed run.
-    """
-    process = os.getpid()
-
-    def open_folder() -> Path:
-        folder = layout.live_run(run_id)
-        if not folder.is_dir():
-            if os.getpid() != process:
-                raise ended(run_id)
-            make()  # it could not be made at the start, or somebody removed it
-        return folder
-
-    return open_folder
-
-
-def _trust(project: Project, code: Code | None, command: Command | None, env: Digest | None) -> None:
-    if code is None or command is None:
-        return
-    consent = trust.consent_digest(code, command, env)
-    place = (project.layout.private, consent)
-    if place not in _trusted:
-        try:
-            trust.trust(project.layout, consent)
-        except OSError:
-            return  # the reproduction will ask
-        _trusted.add(place)
-
-
-_trusted: set[tuple[Path, Digest]] = set()
-
-
 def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
-    return {values.check_key(key, "tag"): values.as_text(value) for key, value in tags.items()}
-
-
-def _data(path: str, content: hashing.Content, kept_by: str) -> DataFile:
-    return DataFile(path, content.digest, content.size, kept_by, content.files)
-
-
-def _unchanged_since(file: Path, taken_at: int) -> bool:
-    return file.stat().st_mtime_ns // 1_000_000 < taken_at
+    texts = {
+        values.check_key(key, "tag"): values.as_text(value, f"the tag '{key}'") for key, value in tags.items()
+    }
+    values.check_together(texts, "tag")
+    return texts

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from gittrack.entities import Artifact, Digest, Run
-from gittrack.errors import Damaged
-from gittrack.record import live
+from gittrack.errors import Conflict, Damaged, StorageFailed
+from gittrack.record import document, live
+from gittrack.record.journal import LOCK_FILE
 from gittrack.store import durable, locking
 from gittrack.store.layout import FOLDER, PATCH_FILE, RUN_FILE, Layout
 from gittrack.store.objects import FileStore
+
+PATIENCE_S = 5.0  # with somebody who looks at a run that its own process wants to end
 
 
 def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | None = None) -> Digest | None:
@@ -23,15 +26,19 @@ def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | N
         folder: The live folder.
         start: The run at its start, for a caller that still has it in memory.
         own: The caller's journal, still locked so that nobody else seals the run first; the caller then waits
-            for those who only look.
+            a few seconds for those who only look.
 
     Raises:
+        Conflict: Somebody held the caller's run all the while.
         Damaged: The start of the run cannot be read.
+        StorageFailed: The run's metadata are too large to be read again; the live folder stays.
         OSError: The disk does not take it; the live folder stays.
     """
     if not folder.is_dir():
         return None
-    with locking.locked(folder / live.LOCK_FILE, wait=own is not None) as mine:
+    with locking.locked(folder / LOCK_FILE, wait=PATIENCE_S if own is not None else False) as mine:
+        if not mine and own is not None:
+            raise Conflict(f"another process holds '{folder / LOCK_FILE}'")
         if not mine or not (folder / RUN_FILE).is_file() or live.is_written(folder, besides=own or ""):
             return None
         contents = live.read_journals(folder)
@@ -39,6 +46,7 @@ def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | N
         run = _with_logs(run, folder, layout)
         patch = folder / PATCH_FILE
         digest, files = live.sealed_files(run, points, patch.read_bytes() if patch.is_file() else None)
+        _must_be_readable(files[RUN_FILE])
         durable.hook("seal.begin")
         home = _home(layout, folder)
         try:
@@ -53,6 +61,13 @@ def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | N
         durable.remove_folder(folder, tmp=layout.tmp)
         durable.hook("seal.end")
     return digest
+
+
+def _must_be_readable(run_file: bytes) -> None:
+    if len(run_file) > document.MAX_BYTES:
+        raise StorageFailed(
+            f"its {RUN_FILE} would have {len(run_file)} bytes, at most {document.MAX_BYTES} can be read"
+        )
 
 
 def _with_logs(run: Run, folder: Path, layout: Layout) -> Run:

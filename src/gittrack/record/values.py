@@ -5,12 +5,18 @@ from __future__ import annotations
 import operator
 import posixpath
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gittrack.entities import Scalar
 from gittrack.errors import InvalidValue
 
 MAX_KEY = 250
+MAX_TEXT_BYTES = 1 << 20
+MAX_CALL = 8 << 20  # characters of one record; with escapes it takes twelve times as much at most
+MAX_REPORT_BYTES = 64_000
+MAX_INTEGER_BITS = 4096
+KEEP_LONG_TEXT = "gittrack.log_text(text, 'long.txt') keeps long text as an artifact"
 _KEY = re.compile(r"[/\w.\- :]+")
 
 
@@ -82,16 +88,61 @@ def as_timestamp(timestamp: Any, key: str) -> int:
     return whole
 
 
-def as_param(value: Any) -> Scalar:
-    """Return a param's value: text, numbers, booleans and None keep their type, the rest becomes text."""
+def as_param(value: Any, key: str) -> Scalar:
+    """Return a param's value: text, numbers, booleans and None keep their type, the rest becomes text.
+
+    Raises:
+        InvalidValue: Its text is larger than 1 MB, or it is an integer of more than 4096 bits.
+    """
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         value = value.item()  # a NumPy scalar
+    if type(value) is int and value.bit_length() > MAX_INTEGER_BITS:
+        raise InvalidValue(
+            f"the value of param '{key}' has {value.bit_length()} bits, at most {MAX_INTEGER_BITS} are taken"
+        )
     if value is None or type(value) in (bool, int, float):
         return value  # type: ignore[no-any-return]
-    return as_text(value)
+    return as_text(value, f"the value of param '{key}'")
 
 
-def as_text(value: Any) -> str:
-    """Return `value` as text that UTF-8 can hold: half a surrogate pair becomes a question mark."""
-    text = value if type(value) is str else str(value)
-    return text.encode("utf-8", "replace").decode()
+def as_text(value: Any, what: str) -> str:
+    """Return `value` as text that UTF-8 can hold: half a surrogate pair becomes a question mark.
+
+    Args:
+        value: Text, or anything with a `str`.
+        what: Names it in the message.
+
+    Raises:
+        InvalidValue: It is larger than 1 MB.
+    """
+    content = (value if type(value) is str else str(value)).encode("utf-8", "replace")
+    if len(content) > MAX_TEXT_BYTES:
+        raise InvalidValue(
+            f"{what} has {len(content)} bytes, at most {MAX_TEXT_BYTES} are taken", hint=KEEP_LONG_TEXT
+        )
+    return content.decode()
+
+
+def check_together(entries: Mapping[str, Scalar], kind: str) -> None:
+    """Check that the params or tags of one call fit into one record.
+
+    Raises:
+        InvalidValue: Their keys and texts are longer than 8 million characters together.
+    """
+    size = sum(len(key) + len(value if isinstance(value, str) else "") for key, value in entries.items())
+    if size > MAX_CALL:
+        raise InvalidValue(
+            f"{len(entries)} {kind}s of {size} characters in one call, at most {MAX_CALL} are taken",
+            hint=KEEP_LONG_TEXT,
+        )
+
+
+def shortened(report: str) -> str:
+    """Return the text of an error; of one over 64 kB the middle is left out."""
+    content = report.encode("utf-8", "replace")
+    left_out = len(content) - MAX_REPORT_BYTES
+    if left_out <= 0:
+        return content.decode()
+    half = MAX_REPORT_BYTES // 2
+    first, last = (part.decode("utf-8", "ignore") for part in (content[:half], content[-half:]))
+    return f"{first}\n… {left_out} bytes left out …\n{last}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _held: set[int] = set()
+_LOOK_AGAIN_S = 0.02
 
 
 def _close_in_child() -> None:
@@ -73,35 +75,40 @@ def is_held(path: Path) -> bool | None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[bool]:
+def locked(path: Path, *, wait: bool | float = True, shared: bool = False) -> Iterator[bool]:
     """Hold the lock file at `path` for the length of a block; yields whether it was taken.
 
     Args:
         path: Made when it is not there, in a folder that is; never removed alone, so that all take the same file.
-        wait: Wait for the present holder; without it, yield False at once.
+        wait: Wait for the present holder: True without end, a number that many seconds, False not at all.
+            Yields False when it still holds the lock then.
         shared: Let other shared holders in.
     """
-    import fcntl
-
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     _held.add(descriptor)
     try:
-        try:
-            fcntl.flock(
-                descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
-            )
-            taken = True
-        except BlockingIOError:
-            taken = False
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            taken = (
-                True  # nothing to be had here: publication by rename keeps this safe, only work is doubled
-            )
+        taken = _take(descriptor, shared=shared, wait=wait is True)
+        until = time.monotonic() + wait
+        while not taken and time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN_S)  # the system waits without end, or not at all
+            taken = _take(descriptor, shared=shared, wait=False)
         yield taken
     finally:
         _unlock(descriptor)
         _held.discard(descriptor)
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+def _take(descriptor: int, *, shared: bool, wait: bool) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        # nothing to be had here: publication by rename keeps this safe, only work is doubled
+    return True

@@ -52,7 +52,9 @@ def train(learning_rate: float, max_depth: int, l2_regularization: float) -> Non
         y_val, predicted, display_labels=["benign", "malignant"]
     )
     gittrack.log_figure(confusion.figure_, "plots/confusion_matrix.png")
-    calibration = CalibrationDisplay.from_predictions(y_val, probability, n_bins=5)
+    calibration = CalibrationDisplay.from_predictions(y_val, probability, n_bins=5, name="validation")
+    calibration.ax_.set(xlabel="Predicted probability of malignant", ylabel="Fraction that is malignant")
+    calibration.ax_.legend(loc="upper left")
     gittrack.log_figure(calibration.figure_, "plots/calibration.png")
     plt.close("all")
 

@@ -1,0 +1,108 @@
+"""What happens before a process can log to a run: its inputs are captured, and its live folder is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gittrack.config import Config
+from gittrack.entities import Code, Command, Digest, Run, RunId
+from gittrack.errors import GittrackError
+from gittrack.git.capture import Capture
+from gittrack.record import environment as environments
+from gittrack.record import live, origin
+from gittrack.record import trust as trusting
+from gittrack.record.journal import KEEPING, Journal, ended
+from gittrack.record.project import Project
+from gittrack.record.warning import warn
+from gittrack.store.layout import Layout
+
+
+def code(project: Project, config: Config, lost: list[str]) -> Capture | None:
+    """Return the captured code, or None; what could not be captured is warned of, and added to `lost`."""
+    try:
+        capture = origin.code(project, config)
+    except (GittrackError, OSError) as error:
+        warn(f"gittrack could not capture the code: {error}")
+        lost.append(f"code: {error}")
+        return None
+    if capture.code.left_out:
+        shown = ", ".join(f"{left.path} ({left.reason})" for left in capture.code.left_out[:5])
+        more = len(capture.code.left_out) - 5
+        warn(f"gittrack left out of the code capture: {shown}" + (f" and {more} more" if more > 0 else ""))
+    return capture
+
+
+def environment(project: Project, lost: list[str]) -> Digest | None:
+    """Return the digest of this process's environment, or None with the reason added to `lost`."""
+    try:
+        return environments.record(project.layout)
+    except OSError as error:
+        lost.append(f"environment: {error}")
+        return None
+
+
+def create(
+    project: Project, config: Config, run: Run, *, patch: bytes | None, base: bytes | None = None
+) -> Journal:
+    """Make the live folder of a run and return this process's journal of it; a failing disk is warned of.
+
+    Args:
+        project: What the run is recorded into.
+        config: The project's settings.
+        run: The run at its start.
+        patch: Content of `code.patch`, or None.
+        base: `metrics.parquet` of the seal that is resumed, or None.
+    """
+    layout = project.layout
+
+    def make(first: Journal | None) -> None:
+        live.create(layout, run, first, patch=patch, worktree=project.home, base=base)
+
+    journal = Journal(
+        opener(layout, run.run_id, lambda: make(None)),
+        {"run_id": run.run_id, "owner": True},
+        strict=config.durability == "strict",
+    )
+    try:
+        project.init()
+        make(journal)
+    except OSError as error:
+        warn(f"gittrack cannot record run {run.run_id[:8]} yet ({error}); {KEEPING}")
+    return journal
+
+
+def opener(layout: Layout, run_id: RunId, make: Callable[[], None]) -> Callable[[], Path]:
+    """Return what gives a run's live folder: made anew in the process that opened the run, never in a child of it.
+
+    To a child a folder that has gone means that the run has ended; made anew, it would be a second, killed run.
+    """
+    process = os.getpid()
+
+    def open_folder() -> Path:
+        folder = layout.live_run(run_id)
+        if not folder.is_dir():
+            if os.getpid() != process:
+                raise ended(run_id)
+            make()  # it could not be made at the start, or somebody removed it
+        return folder
+
+    return open_folder
+
+
+def trust(project: Project, code: Code | None, command: Command | None, env: Digest | None) -> None:
+    """Note that this clone's user started this command, so that a reproduction here need not ask."""
+    if code is None or command is None:
+        return
+    consent = trusting.consent_digest(code, command, env)
+    place = (project.layout.private, consent)
+    if place not in _trusted:
+        try:
+            trusting.trust(project.layout, consent)
+        except OSError:
+            return  # the reproduction will ask
+        _trusted.add(place)
+
+
+_trusted: set[tuple[Path, Digest]] = set()
