@@ -66,3 +66,17 @@ def test_a_full_disk_leaves_nothing(
     with pytest.raises(OSError, match="no space"):
         files.put_file(tmp_path / "model.bin")
     assert list((tmp_path / "private" / "tmp").iterdir()) == []
+
+
+def test_where_the_disk_shares_content_the_digest_is_that_of_what_is_shared(
+    files: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def share(source: int, target: int) -> bool:
+        os.write(target, b"as it was when it was shared")
+        return True
+
+    monkeypatch.setattr(objects, "_reflink", share)
+    (tmp_path / "model.bin").write_bytes(b"as it was a moment before")
+    digest, size = files.put_file(tmp_path / "model.bin")
+    assert files.read(digest) == b"as it was when it was shared"
+    assert size == len(b"as it was when it was shared")

@@ -140,11 +140,15 @@ def _open_regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def _copy_hashing(source: BinaryIO, target: Path) -> tuple[Digest, int]:
-    """Copy and hash in one read of `source`, so that the digest is that of the stored bytes."""
+    """Share or copy the content of `source`; the digest is that of the stored bytes, whatever it becomes."""
     sha = hashlib.sha256()
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
     try:
-        if os.fstat(source.fileno()).st_size > _LARGE:
+        if _reflink(source.fileno(), descriptor):
+            with target.open("rb") as shared:
+                sha = hashlib.file_digest(shared, "sha256")
+            size = os.fstat(descriptor).st_size
+        elif os.fstat(source.fileno()).st_size > _LARGE:
             size = _copy_large(source, descriptor, sha)
         else:
             content = source.read()
@@ -207,9 +211,16 @@ def _bypass_cache(descriptor: int, on: bool) -> None:
 
 def _clone_or_copy(source: Path, target: Path) -> None:
     with source.open("rb") as origin, target.open("xb") as copy:
-        try:
-            import fcntl
-
-            fcntl.ioctl(copy.fileno(), _FICLONE, origin.fileno())
-        except (ImportError, OSError):
+        if not _reflink(origin.fileno(), copy.fileno()):
             shutil.copyfileobj(origin, copy, 1 << 20)
+
+
+def _reflink(source: int, target: int) -> bool:
+    """Let an open file share the content of another; whether the disk can."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target, _FICLONE, source)
+    except (ImportError, OSError):
+        return False
+    return True
