@@ -420,7 +420,28 @@ def test_hostile_settings_change_neither_snapshot_nor_patch(repo: Path, tmp_path
 
 def test_line_end_settings_are_recorded_for_the_restore(repo: Path) -> None:
     git(repo, "config", "core.autocrlf", "true")
+    write(repo, {"train.py": "print('training')\r\n"})
     assert look(repo).code.state == ("autocrlf=true",)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("autocrlf", "true"), ("eol", "crlf")])
+def test_line_end_settings_that_no_file_bears_out_are_not_recorded(
+    repo: Path, setting: str, value: str
+) -> None:
+    write(repo, {".gitattributes": "*.sh text\n*.bat eol=crlf\n", "job.bat": "echo\r\n"})
+    commit_all(repo)
+    git(repo, "config", f"core.{setting}", value)
+    write(repo, {"job.sh": "echo\n", "data/table.csv": "a,b\n"})
+    assert look(repo).code.state == ()
+    write(repo, {"job.sh": "echo\r\n"})
+    assert look(repo).code.state == (f"{setting}={value}",)
+
+
+def test_a_checkout_that_git_converted_is_recorded_as_converted(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "-c", "core.autocrlf=true", str(repo), "converted")
+    assert (tmp_path / "converted" / "train.py").read_bytes().endswith(b"\r\n")
+    code = look(tmp_path / "converted").code
+    assert (code.state, code.dirty) == (("autocrlf=true",), False)
 
 
 def test_without_any_identity_a_dirty_tree_is_captured(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -481,12 +502,17 @@ def test_a_keep_ref_that_was_deleted_is_made_again(repo: Path) -> None:
     assert first in keep.kept(Repository.find(repo))
 
 
-def test_somebody_elses_lock_costs_the_keep_ref_and_nothing_more(repo: Path) -> None:
+def test_somebody_elses_lock_costs_the_keep_ref_and_nothing_more(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = repo / ".git" / "refs" / "gittrack" / "keep" / f"{CLONE}.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    os.utime(lock, (now - 90.5, now - 90.5))
     code = look(repo).code
-    assert code.state == ("not-kept",)
+    assert code.state == (f"not-kept: .git/refs/gittrack/keep/{CLONE}.lock is 90 s old",)
     assert lock.exists()
     with pytest.raises(GitFailed, match=r"\.lock"):
         keep.keep(Repository.find(repo), CLONE, code.captured)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.errors import Conflict
+from gittrack.errors import Conflict, GitFailed
+from gittrack.git import bulk
 from gittrack.git.commit import commit_paths
 from gittrack.git.repo import Repository
 from tests.conftest import commit_all, git, write
@@ -221,3 +222,55 @@ def test_two_branches_of_runs_merge_without_a_conflict(repo: Path) -> None:
     commit(repo)
     git(repo, "merge", "-q", "--no-edit", "main")
     assert len(git(repo, "ls-tree", "-r", "--name-only", "HEAD", ".gittrack").split()) == 3
+
+
+def test_many_files_become_one_pack_and_no_ref_is_left(repo: Path) -> None:
+    refs = git(repo, "for-each-ref", "--format=%(refname)")
+    runs = [f".gittrack/runs/ab/{number:062x}/run.yaml" for number in range(200)]
+    files: dict[str, str | bytes] = {path: f"{path}\n" for path in runs}
+    files |= {f".gittrack/runs/cd/{0:062x}/metrics.parquet": bytes(range(256)), ".gittrack/empty": ""}
+    write(repo, files)
+    made = commit(repo)
+    assert made is not None
+    assert len(list((repo / ".git" / "objects" / "pack").glob("*.pack"))) == 1
+    assert git(repo, "for-each-ref", "--format=%(refname)") == refs
+    assert git(repo, "ls-tree", "-r", "--name-only", made).splitlines() == sorted(
+        [*files, "src/model.py", "train.py"]
+    )
+    assert git(repo, "status", "--porcelain") == ""
+    git(repo, "fsck", "--strict")
+    git(repo, "diff", "--exit-code", "HEAD", "--")
+
+
+def test_few_files_leave_no_pack_behind(repo: Path) -> None:
+    write(repo, {".gittrack/runs/ab/01/run.yaml": "run"})
+    assert commit(repo) is not None
+    assert not list((repo / ".git" / "objects" / "pack").iterdir())
+
+
+def test_a_repository_of_sha256_takes_runs_too(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "new")
+    write(tmp_path / "new", {".gittrack/config.yaml": "format: 1\n", ".gittrack/runs/ab/01/run.yaml": "run"})
+    made = commit(tmp_path / "new")
+    assert made is not None
+    assert len(made) == 64
+    assert git(tmp_path / "new", "status", "--porcelain") == ""
+    assert commit(tmp_path / "new") is None
+
+
+def test_a_file_that_vanishes_meanwhile_is_named_and_nothing_is_committed(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(repo, {".gittrack/runs/ab/01/run.yaml": "run", ".gittrack/runs/ab/02/run.yaml": "run"})
+    head = git(repo, "rev-parse", "HEAD")
+    real = bulk.read
+
+    def read(path: Path) -> bytes:
+        (repo / ".gittrack/runs/ab/02/run.yaml").unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(bulk, "read", read)
+    with pytest.raises(GitFailed, match=r"02/run\.yaml"):
+        commit(repo)
+    assert git(repo, "rev-parse", "HEAD") == head
+    assert git(repo, "status", "--porcelain") == "?? .gittrack/"

@@ -113,6 +113,15 @@ def test_a_tree_of_converted_line_ends_comes_back_converted(repo: Path, tmp_path
     assert (tmp_path / "again" / "table.csv").read_bytes() == b"a,b\r\n1,2\r\n"
 
 
+def test_a_tree_with_unix_line_ends_keeps_them_whatever_the_settings(repo: Path, tmp_path: Path) -> None:
+    git(repo, "config", "core.autocrlf", "true")
+    write(repo, {"job.sh": "#!/bin/sh\necho 1\n"})
+    taken = look(repo)
+    git(tmp_path, "clone", "-q", "-c", "core.autocrlf=true", str(repo), "fresh")
+    restore(tmp_path / "fresh", taken, tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(repo)
+
+
 def test_after_a_squash_merge_and_gc_a_fresh_clone_finds_the_same_tree(repo: Path, tmp_path: Path) -> None:
     git(repo, "checkout", "-q", "-b", "feature")
     write(repo, {"one.py": "1"})

@@ -146,6 +146,7 @@ with gittrack.start_run():
     gittrack.log_metric("link", os.path.islink("link"))
     gittrack.log_artifact("link")
     gittrack.log_artifact("bin.dat")
+    gittrack.log_artifact("train.py")
     gittrack.log_text(pathlib.Path({odd!r}).read_text(), "odd.txt")
 """
         },
@@ -162,6 +163,35 @@ with gittrack.start_run():
     assert report.verdict == "identical", report.lines()
     assert report.restored.code is not None
     assert len(report.comparisons[0].series) == 4
+
+
+def test_a_shell_script_with_unix_line_ends_runs_again_in_a_clone_that_converts_them(
+    repo: Path, tmp_path: Path
+) -> None:
+    git(repo, "config", "core.autocrlf", "true")
+    write(
+        repo,
+        {
+            "job.sh": "#!/bin/sh\nwc -c < table.csv\n",
+            "table.csv": "a,b\n1,2\n",
+            "train.py": """\
+import gittrack, subprocess
+with gittrack.start_run():
+    gittrack.log_data("table.csv")
+    gittrack.log_metric("bytes", int(subprocess.check_output("./job.sh")))
+    gittrack.log_artifact("job.sh")
+""",
+        },
+    )
+    (repo / "job.sh").chmod(0o755)
+    run = recorded(repo, {"notes.md": "one\n"} | {"train.py": (repo / "train.py").read_text()})
+    commit(repo)
+    git(tmp_path, "clone", "-q", "-c", "core.autocrlf=true", str(repo), "fresh")
+
+    report = again(tmp_path / "fresh", run)
+
+    assert report.verdict == "identical", report.lines()
+    assert (tmp_path / "fresh" / "train.py").read_bytes().count(b"\r\n") > 0
 
 
 def test_squashed_deleted_and_collected_code_is_found_and_the_report_says_how(

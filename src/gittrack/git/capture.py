@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gittrack.entities import Code, Submodule
 from gittrack.errors import Conflict, GitFailed
-from gittrack.git import command, keep, objects, patches
+from gittrack.git import command, keep, line_ends, objects, patches
 from gittrack.git.look import Facts, Look, begin_base, end_base, take_look
 from gittrack.git.repo import Repository
 from gittrack.git.screening import Selection, select
@@ -90,6 +90,7 @@ class _Snapshot:
     base: str | None
     patch: bytes | None
     too_large: bool
+    line_ends: list[str]
 
 
 def capture(
@@ -118,11 +119,11 @@ def _capture(repo: Repository, limits: _Limits, *, prefix: str) -> Capture:
             hint=f"git clone '{repo.git_dir}'",
         )
     taken_at = int(time.time() * 1000)
-    kept: dict[str | None, bool] = {}
+    lacking: dict[str, list[str]] = {}  # by commit, what `Code.state` says of it
 
     def keep_head(facts: Facts) -> None:
         if facts.head is not None:
-            kept[facts.head] = _keep(repo, limits.clone, facts.head, facts)
+            lacking[facts.head] = _keep(repo, limits.clone, facts.head, facts)
 
     look = take_look(repo, keep.keep_ref(limits.clone), keep_head)
     selection = select(
@@ -130,15 +131,15 @@ def _capture(repo: Repository, limits: _Limits, *, prefix: str) -> Capture:
     )
     inner = _submodules(repo, look, limits, prefix)
     snapshot = _snapshot(repo, look, selection, prefix)
-    if snapshot.captured not in kept:
-        kept[snapshot.captured] = _keep(repo, limits.clone, snapshot.captured, look.facts)
+    if snapshot.captured not in lacking:
+        lacking[snapshot.captured] = _keep(repo, limits.clone, snapshot.captured, look.facts)
     patch = patches.join(snapshot.patch, [(sub.code.base, path, sub.patch) for path, sub in inner])
     too_large = snapshot.too_large or len(patch or b"") > patches.MAX_BYTES
     if too_large:
         patch = None
-    state = [*look.words]
+    state = [*look.words, *snapshot.line_ends]
     state += ["patch-too-large"] if too_large else []
-    state += [] if kept[snapshot.captured] else ["not-kept"]
+    state += lacking[snapshot.captured]
     left_out = [replace(left, path=prefix + left.path) for left in selection.left_out]
     code = Code(
         commit=look.head,
@@ -160,7 +161,10 @@ def _snapshot(repo: Repository, look: Look, selection: Selection, prefix: str) -
     """Make what HEAD lacks into a commit, unless it lacks nothing."""
     finding = begin_base(repo) if look.head and look.unpushed else None
     with command.reaped(*([finding] if finding else [])):
-        tree = write_tree(repo, selection) if _is_changed(look, selection) else None
+        if _is_changed(look, selection):
+            tree, ends = write_tree(repo, selection, look.line_ends)
+        else:
+            tree, ends = None, line_ends.in_use(repo, look.line_ends)
         base = end_base(finding, look.head) if finding and look.head else look.head
     content, captured = look.facts.tree, look.head or ""
     if tree is None:
@@ -176,7 +180,7 @@ def _snapshot(repo: Repository, look: Look, selection: Selection, prefix: str) -
         if look.head is None or content != look.facts.tree:  # equal when all that had changed was left out
             captured = made
     code_tree = objects.code_tree(content, repo.object_format)
-    return _Snapshot(captured, code_tree, base, patch or None, too_large=patch is None)
+    return _Snapshot(captured, code_tree, base, patch or None, patch is None, ends)
 
 
 def _is_changed(look: Look, selection: Selection) -> bool:
@@ -199,15 +203,16 @@ def _patch(repo: Repository, base: str | None, tree: str | None, prefix: str) ->
     return patches.make(repo, base or repo.empty_tree, tree, prefix=prefix)
 
 
-def _keep(repo: Repository, clone: str, captured: str, facts: Facts) -> bool:
-    """Hold a commit; a ref that cannot be moved now costs the run nothing else: `fsck` makes up for it."""
+def _keep(repo: Repository, clone: str, captured: str, facts: Facts) -> list[str]:
+    """Hold a commit; a ref that cannot be moved now costs the run one word: `fsck` makes up for it."""
     if keep.is_kept(repo, clone, captured, facts.keep_tip):
-        return True
+        return []
     try:
         keep.keep(repo, clone, captured)
     except (GitFailed, OSError):
-        return False
-    return True
+        found = keep.lock(repo, clone)
+        return [f"not-kept: {found[0]} is {found[1]} s old" if found else "not-kept"]
+    return []
 
 
 def _submodules(repo: Repository, look: Look, limits: _Limits, prefix: str) -> list[tuple[str, Capture]]:

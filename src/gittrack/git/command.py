@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -144,7 +144,10 @@ def reaped(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
         for process in processes:
             if process.poll() is None:
                 process.kill()
-            process.stdin = None
+            if process.stdin is not None:
+                with suppress(OSError):  # what was not written yet has no reader now
+                    process.stdin.close()
+                process.stdin = None
             process.communicate()
         raise
 

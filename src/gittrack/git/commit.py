@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gittrack.errors import Conflict
-from gittrack.git import command
-from gittrack.git.recover import scratch_index
+from gittrack.git import bulk, command
 from gittrack.git.repo import Repository
 
 _UNFINISHED = {
@@ -53,15 +52,16 @@ def commit_paths(repo: Repository, message: str, folder: str = ".gittrack") -> s
     _check_state(repo)
     for _ in range(_TRIES):
         head = repo.head()
-        entries = _new_entries(repo, repo.root, head, folder)
-        if not entries:
+        paths = _new_paths(repo, repo.root, head, folder)
+        if not paths:
             return None
         _await_index(repo)
-        commit = _make(repo, head, entries, message)
+        written = bulk.write(repo, repo.root, paths, head)
+        commit = _make(repo, head, written.tree, message)
         if commit is None:
             return None
         if _advance(repo, head, commit, message):
-            _stage(repo, entries, commit)
+            _stage(repo, written.oids, commit)
             return commit
     raise Conflict("HEAD moved again and again while the runs were committed", hint="gittrack commit")
 
@@ -72,18 +72,18 @@ def _check_state(repo: Repository) -> None:
             raise Conflict(f"{what} is unfinished; runs are committed after it", hint=remedy)
 
 
-def _new_entries(repo: Repository, root: Path, head: str | None, folder: str) -> list[bytes]:
-    """Return index lines for the files that HEAD lacks, and for the few that may change."""
+def _new_paths(repo: Repository, root: Path, head: str | None, folder: str) -> list[str]:
+    """Return the files that HEAD lacks; those directly in the folder may change, and are compared."""
     listing = repo.git("ls-tree", "-r", "-z", "--full-tree", head, "--", folder) if head else b""
-    known = {line.partition(b"\t")[2]: line.split(maxsplit=3)[2] for line in listing.split(b"\0") if line}
-    paths = [path for path in _files(root, folder) if path.count("/") == 1 or path.encode() not in known]
-    if not paths:
-        return []
-    names = "".join(f"{path}\n" for path in paths).encode()
-    oids = repo.git("hash-object", "-w", "--no-filters", "--stdin-paths", input=names).split()
-    pairs = zip(paths, oids, strict=True)
+    known = {
+        os.fsdecode(path): line.split()[2].decode()
+        for line, _, path in (entry.partition(b"\t") for entry in listing.split(b"\0") if entry)
+    }
     return [
-        b"100644 %b\t%b\0" % (oid, path.encode()) for path, oid in pairs if known.get(path.encode()) != oid
+        path
+        for path in _files(root, folder)
+        if path not in known
+        or (path.count("/") == 1 and known[path] != bulk.blob_id(bulk.read(root / path), repo.object_format))
     ]
 
 
@@ -109,12 +109,7 @@ def _files(root: Path, folder: str) -> Iterator[str]:
         yield from (f"{inside}/{name}" for name in names if name != ".git")
 
 
-def _make(repo: Repository, head: str | None, entries: list[bytes], message: str) -> str | None:
-    with scratch_index(repo) as env:
-        if head:
-            repo.git("read-tree", head, env=env)
-        repo.git("update-index", "-z", "--index-info", input=b"".join(entries), env=env)
-        tree = repo.git("write-tree", env=env).decode().strip()
+def _make(repo: Repository, head: str | None, tree: str, message: str) -> str | None:
     if head and repo.git("rev-parse", f"{head}^{{tree}}").decode().strip() == tree:
         return None
     parent = ("-p", head) if head else ()
@@ -158,12 +153,13 @@ def _await_index(repo: Repository) -> None:
         time.sleep(0.02)
 
 
-def _stage(repo: Repository, entries: list[bytes], commit: str) -> None:
+def _stage(repo: Repository, oids: Mapping[str, str], commit: str) -> None:
     """Put the entries into the user's own index, and note the times of the files there."""
+    entries = "".join(f"100644 {oid}\t{path}\0" for path, oid in oids.items()).encode()
     until = time.monotonic() + _WAIT_S
     while True:
         try:
-            repo.git("update-index", "-z", "--index-info", input=b"".join(entries))
+            repo.git("update-index", "-z", "--index-info", input=entries)
             break
         except command.CommandFailed as error:
             if "index.lock" not in error.stderr or time.monotonic() > until:

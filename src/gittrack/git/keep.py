@@ -59,6 +59,19 @@ def keep(repo: Repository, clone: str, oid: str) -> bool:
     return False
 
 
+def lock(repo: Repository, clone: str) -> tuple[str, int] | None:
+    """Return the lock file that somebody holds, or left, on a clone's keep ref, and its age in seconds.
+
+    The path starts at git's common folder, whose own place is nobody else's business: it ends in a record.
+    """
+    name = f"{keep_ref(clone)}.lock"
+    try:
+        changed = (repo.common_dir / name).lstat().st_mtime
+    except OSError:
+        return None
+    return f"{repo.common_dir.name}/{name}", max(0, int(time.time() - changed))
+
+
 def mark(repo: Repository, clone: str, oid: str) -> None:
     """Remember that the keep ref holds `oid`, so that the next start of a run need not ask git."""
     marker = _marker(repo, clone, oid)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gittrack.errors import GitFailed
-from gittrack.git import command, objects
+from gittrack.git import command, line_ends, objects
 from gittrack.git.repo import Repository
 from gittrack.git.screening import Change
 
@@ -28,7 +28,6 @@ _STATUS = (
     "--no-renames",
     "--no-ahead-behind",
 )
-_LINE_ENDS = ("config", "-z", "--get-regexp", r"^core\.(autocrlf|eol)$")
 # What outlives a branch that gets squashed and deleted. Without wildcards, the names below would be meant.
 _LASTING = ("--not", "--remotes", "--branches=mai[n]", "--branches=maste[r]")
 _MARKS = {
@@ -62,6 +61,7 @@ class Look:
         ignored: Paths that git ignores: files, and folders with a `/` at their end.
         unpushed: Whether HEAD is a commit that only its own branch has.
         words: Anything unusual, as in `Code.state`.
+        line_ends: Settings of line ends that are not the usual ones, as in `Code.state`.
     """
 
     facts: Facts
@@ -70,6 +70,7 @@ class Look:
     ignored: tuple[str, ...]
     unpushed: bool
     words: list[str]
+    line_ends: list[str]
 
     @property
     def head(self) -> str | None:
@@ -90,7 +91,7 @@ def take_look(repo: Repository, keep_ref: str, meanwhile: Callable[[Facts], None
     """
     status = command.start(_STATUS, cwd=repo.top)
     lasting = command.start(["rev-list", "-1", "HEAD", *_LASTING], cwd=repo.top)
-    settings = command.start(_LINE_ENDS, cwd=repo.top)
+    settings = line_ends.begin_settings(repo)
     with command.reaped(status, lasting, settings):
         facts = _facts(repo, "HEAD", keep_ref)
         meanwhile(facts)
@@ -100,8 +101,9 @@ def take_look(repo: Repository, keep_ref: str, meanwhile: Callable[[Facts], None
         if head != facts.head:
             raise GitFailed(f"commit {head or facts.head} cannot be read", hint="git fsck")
         unpushed = _unpushed(lasting, head)
-        words = [*_state(repo, head, branch), *_line_ends(settings)]
-    return Look(facts, branch, changes, ignored, unpushed, words)
+        words = _state(repo, head, branch)
+        ends = line_ends.end_settings(settings)
+    return Look(facts, branch, changes, ignored, unpushed, words, ends)
 
 
 def begin_base(repo: Repository) -> subprocess.Popen[bytes]:
@@ -138,15 +140,6 @@ def _state(repo: Repository, head: str | None, branch: str | None) -> list[str]:
     words += ["shallow"] if repo.shallow else []
     present = set(os.listdir(repo.git_dir))  # noqa: PTH208 - half the time of iterdir
     return words + list(dict.fromkeys(word for mark, word in _MARKS.items() if mark in present))
-
-
-def _line_ends(process: subprocess.Popen[bytes]) -> list[str]:
-    """Return the settings that change files between git and the working tree, as words for `Code.state`."""
-    out, _ = process.communicate()  # it ends with 1 when nothing is set
-    pairs = (line.partition("\n") for line in os.fsdecode(out).split("\0") if line)
-    last = {key.lower().removeprefix("core."): value.lower() for key, _, value in pairs}
-    usual = {"autocrlf": ("false", ""), "eol": ("native", "lf", "")}
-    return [f"{key}={value}" for key, value in last.items() if value not in usual[key]]
 
 
 def _parse_status(answer: bytes) -> tuple[str | None, str | None, list[Change], tuple[str, ...]]:

@@ -19,6 +19,12 @@ _EXACT = (
     "core.ignoreStat=false",
     "core.symlinks=true",
 )
+# 10,000 files, two cores: two workers took 2.3 s on a disk where one took 5.4 s, four no less; in memory they
+# took 0.20 s where one took 0.15 s.
+_PARALLEL = (
+    f"checkout.workers={max(1, min(os.cpu_count() or 1, 4))}",
+    "checkout.thresholdForParallelism=100",
+)
 _LINE_ENDS = {"autocrlf": ("true", "input", "false"), "eol": ("lf", "crlf", "native")}
 
 
@@ -30,7 +36,7 @@ def settings_of(code: Code) -> tuple[str, ...]:
         if value in _LINE_ENDS.get(name, ()):
             chosen[name] = value
     line_ends = tuple(f"core.{name}={value}" for name, value in chosen.items())
-    return tuple(part for setting in (*_EXACT, *line_ends) for part in ("-c", setting))
+    return tuple(part for setting in (*_EXACT, *_PARALLEL, *line_ends) for part in ("-c", setting))
 
 
 def run_in(path: Path, admin: Path, settings: tuple[str, ...], *args: command.Arg) -> bytes:

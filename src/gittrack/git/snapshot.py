@@ -9,14 +9,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from gittrack.git import line_ends
 from gittrack.git.repo import Repository
 from gittrack.git.screening import Change, Selection
 
 _STALE_S = 600
 
 
-def write_tree(repo: Repository, selection: Selection) -> str:
-    """Write the tree of the user's index with the selection put into a copy of it, and return its id."""
+def write_tree(repo: Repository, selection: Selection, ends: list[str]) -> tuple[str, list[str]]:
+    """Write the tree of the user's index with the selection put into a copy of it.
+
+    Args:
+        repo: With a working tree.
+        selection: What to put in.
+        ends: Settings of line ends.
+
+    Returns:
+        The tree's id, and those of `ends` that the files taken bear out.
+    """
     with _index_copy(repo) as env:
         lines = [_index_line(change) for change in selection.reset]
         lines += [_removal(path, repo) for path in selection.remove]
@@ -26,7 +36,8 @@ def write_tree(repo: Repository, selection: Selection) -> str:
             options = ("--add", "--remove", "--replace", "-z", "--stdin")
             paths = b"\0".join([*(path.rstrip(b"/") for path in selection.take), b""])
             repo.git("update-index", *options, input=paths, env=env)
-        return repo.git("write-tree", env=env).decode().strip()
+        tree = repo.git("write-tree", env=env).decode().strip()
+        return tree, line_ends.in_use(repo, ends, env)
 
 
 def _index_line(change: Change) -> bytes:
