@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from gittrack.errors import GitFailed
 from gittrack.git import command
 from gittrack.git.repo import Repository
+from gittrack.store.digest import random_hex
 
 # git would take `.Gittrack` for `.gittrack` where file names have no case.
 _IMPORT = ("-c", "core.ignoreCase=false", "fast-import", "--quiet", "--done")
@@ -87,7 +87,7 @@ def _stream(
         content = read(root / path)
         oids[path] = blob_id(content, repo.object_format)
         yield b"blob\nmark :%d\ndata %d\n%b\n" % (mark, len(content), content)
-    branch, commit = f"refs/gittrack/scratch-{uuid4().hex}", len(paths) + 1
+    branch, commit = f"refs/gittrack/scratch-{random_hex()}", len(paths) + 1
     yield f"commit {branch}\nmark :{commit}\ncommitter gittrack <gittrack@localhost> 0 +0000\ndata 0\n".encode()
     if head:
         yield f"from {head}\n".encode()

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import uuid4
 
 from gittrack.entities import Code
 from gittrack.errors import GitFailed, GittrackError
 from gittrack.git import command, keep, objects
 from gittrack.git.repo import Repository, is_oid
+from gittrack.store.digest import random_hex
 from gittrack.store.layout import FOLDER
 
 _TREE = 0o040000
@@ -106,7 +106,7 @@ def scratch_index(repo: Repository) -> Iterator[dict[str, str]]:
     """Yield the environment in which git has an empty index of its own."""
     folder = repo.private / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    index = folder / f"index-{os.getpid()}-{uuid4().hex}"
+    index = folder / f"index-{os.getpid()}-{random_hex()}"
     try:
         yield {"GIT_INDEX_FILE": str(index)}
     finally:

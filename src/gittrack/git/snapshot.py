@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from gittrack.git import line_ends
 from gittrack.git.repo import Repository
 from gittrack.git.screening import Change, Selection
+from gittrack.store.digest import random_hex
 
 _STALE_S = 600
 
@@ -36,7 +36,7 @@ def write_tree(repo: Repository, selection: Selection, ends: list[str]) -> tuple
             options = ("--add", "--remove", "--replace", "-z", "--stdin")
             paths = b"\0".join([*(path.rstrip(b"/") for path in selection.take), b""])
             repo.git("update-index", *options, input=paths, env=env)
-        tree = repo.git("write-tree", env=env).decode().strip()
+        tree = repo.git("write-tree", "--missing-ok", env=env).decode().strip()
         return tree, line_ends.in_use(repo, ends, env)
 
 
@@ -55,7 +55,7 @@ def _index_copy(repo: Repository) -> Iterator[dict[str, str]]:
     folder = repo.private / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    copy = folder / f"index-{os.getpid()}-{uuid4().hex}"
+    copy = folder / f"index-{os.getpid()}-{random_hex()}"
     try:
         _copy_index(repo.git_dir / "index", copy)
         yield {"GIT_INDEX_FILE": str(copy)}

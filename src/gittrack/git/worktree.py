@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from gittrack.entities import Code
 from gittrack.errors import Conflict, GitFailed
@@ -25,6 +24,7 @@ from gittrack.git.recover import CodeLost, Found
 from gittrack.git.repo import Repository
 from gittrack.git.submodules import put_submodules
 from gittrack.store import durable
+from gittrack.store.digest import random_hex
 from gittrack.store.locking import locked
 
 __all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "restore_code"]
@@ -89,7 +89,7 @@ def checkout(
     """
     found = recover.find_code(repo, code, _own_section(patch, code), fetch=fetch)
     if keep:
-        target = _folder(repo) / f"kept-{code.captured[:12]}-{uuid4().hex[:6]}"
+        target = _folder(repo) / f"kept-{code.captured[:12]}-{random_hex()[:6]}"
         yield _put(repo, found, code, patch, target, fetch=fetch)
         return
     with _place(repo) as path:
@@ -125,7 +125,7 @@ def _place(repo: Repository) -> Iterator[Path]:
                 yield path
                 _sweep(repo, path)
                 return
-        path = _folder(repo) / f"gittrack-{uuid4().hex[:12]}"
+        path = _folder(repo) / f"gittrack-{random_hex()[:12]}"
         try:
             yield path
         finally:

@@ -6,8 +6,8 @@ gittrack are passed over.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, get_args
 
 from gittrack.entities import (
@@ -37,7 +37,6 @@ ENVIRONMENT_FORMAT = "gittrack/environment/1"
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUSES = get_args(Status)
 _OBJECT_ID_LENGTHS = (40, 64)
 _EVENT_OPS = ("set_tag", "delete_tag", "delete", "restore")
@@ -45,8 +44,10 @@ _EVENT_OPS = ("set_tag", "delete_tag", "delete", "restore")
 
 def time_text(milliseconds: int) -> Plain:
     """Return a time as `2026-11-21T01:36:03.120Z`."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return Plain(f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0"))
+    seconds, rest = divmod(milliseconds, 1000)
+    at = time.gmtime(seconds)  # `datetime` takes 4 ms to import, which a start does not pay
+    day = f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}"
+    return Plain(f"{day}T{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}.{rest:03d}Z")
 
 
 def dump_run(run: Run) -> bytes:
@@ -392,8 +393,10 @@ def _scalars(value: Any) -> dict[str, Any]:
 
 
 def _time(value: Any) -> int:
+    from datetime import UTC, datetime, timedelta
+
     moment = datetime.strptime(_str(value), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def _object_id(value: Any) -> str:

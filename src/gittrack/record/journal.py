@@ -15,7 +15,6 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from gittrack.errors import Conflict, StorageFailed
 from gittrack.record import frames, identity
@@ -23,6 +22,7 @@ from gittrack.record.frames import BLOCK, HEAD, NUMBERED, OWN_TIME, POINT, SUFFI
 from gittrack.record.points import Points
 from gittrack.record.warning import warn
 from gittrack.store import durable, locking
+from gittrack.store.digest import random_hex
 
 LOCK_FILE = "lock"  # of a live folder: shared by those who come to write, exclusive for who seals
 MAX_BACKLOG = 256 << 20  # bytes kept in memory while the disk takes nothing
@@ -112,7 +112,7 @@ class Journal:
 
     def _write_file(self, folder: Path, continues: dict[str, Any], content: bytes) -> None:
         """Make the file appear whole: what it continues is given up only when its own content is on disk."""
-        name = f"{os.getpid()}-{uuid4().hex[:12]}{SUFFIX}"
+        name = f"{os.getpid()}-{random_hex()[:12]}{SUFFIX}"
         draft = folder / f"{name}.new"
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         try:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from gittrack.entities import Artifact, DataFile, Digest, Run, RunId, Series, Status, parse_run_id
 from gittrack.errors import Damaged, InvalidValue, NotFound
@@ -70,7 +68,7 @@ def create(
         OSError: The disk does not take it; nothing is left.
     """
     durable.make_folder(layout.tmp)
-    draft = layout.tmp / uuid4().hex
+    draft = layout.tmp / digests.random_hex()
     draft.mkdir()
     try:
         durable.hook("start.write")
@@ -89,7 +87,7 @@ def create(
         durable.hook("start.sync")
         durable.sync_folder(layout.live)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        durable.free_folder(draft)
         raise
 
 

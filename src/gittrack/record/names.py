@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 
 _ADJECTIVES = """
     able amber ample bold brave bright brisk calm clean clear clever cosy crisp daring eager early fair fast fond
@@ -17,9 +17,13 @@ _ANIMALS = """
     shad shark sheep shrew skink skunk slug smelt snail snake snipe sow squid stag stork swan tern toad trout vole
     wasp whale wolf worm wren yak
 """.split()
-_random = random.SystemRandom()  # a training that seeds `random` must not make all its runs' names the same
 
 
 def made_up() -> str:
     """Return a name such as `brisk-heron-412`; names are labels and may repeat."""
-    return f"{_random.choice(_ADJECTIVES)}-{_random.choice(_ANIMALS)}-{_random.randrange(1000)}"
+    chance = int.from_bytes(
+        os.urandom(8), "little"
+    )  # not `random`: a training that seeds it would repeat its names
+    chance, number = divmod(chance, 1000)
+    chance, adjective = divmod(chance, len(_ADJECTIVES))
+    return f"{_ADJECTIVES[adjective]}-{_ANIMALS[chance % len(_ANIMALS)]}-{number}"

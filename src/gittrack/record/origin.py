@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
 from gittrack.config import Config, Surroundings
 from gittrack.entities import Command, Process, RunId, parse_run_id
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture, capture
 from gittrack.record.project import Project
+from gittrack.store.digest import random_hex
 from gittrack.store.layout import safe_path
 
 _FRESH_S = 1.0
@@ -26,7 +26,7 @@ _PYTHON_FLAGS_WITH_VALUE = ("-W", "-X")
 class _Memory:
     """What this process has found out; a forked child starts anew."""
 
-    process: str = field(default_factory=lambda: uuid4().hex[:12])
+    process: str = field(default_factory=lambda: random_hex()[:12])
     started: int = 0
     captures: dict[Path, tuple[float, Capture]] = field(default_factory=dict)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from gittrack import config as configs
 from gittrack.config import Config
@@ -12,6 +11,7 @@ from gittrack.errors import Conflict, GittrackError
 from gittrack.git.repo import Repository
 from gittrack.record import document
 from gittrack.store import durable, locking
+from gittrack.store.digest import random_hex
 from gittrack.store.layout import FOLDER, GITATTRIBUTES, Layout
 
 
@@ -89,7 +89,7 @@ class Project:
         except OSError:
             durable.make_folder(self.layout.private)
             with locking.locked(self.layout.private / "init.lock"):
-                durable.write_once(path, uuid4().hex[:16].encode(), tmp=self.layout.tmp)
+                durable.write_once(path, random_hex()[:16].encode(), tmp=self.layout.tmp)
             return path.read_text()
 
 

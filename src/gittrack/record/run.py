@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 from gittrack.config import Config, Surroundings
 from gittrack.data import hashing
@@ -23,6 +22,7 @@ from gittrack.record.environment import host
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
+from gittrack.store.digest import random_hex
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
@@ -80,7 +80,7 @@ class ActiveRun:
         capture = begin.code(project, config, lost)
         process = origin.next_process()
         run = Run(
-            run_id=RunId(uuid4().hex),
+            run_id=RunId(random_hex()),
             experiment=values.as_text(experiment or config.experiment, "the experiment's name"),
             name=values.as_text(name or names.made_up(), "the run's name"),
             status="RUNNING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def parse(text: object) -> Digest:
     if not is_digest(text):
         raise InvalidValue(f"{text!r} is not a SHA-256 digest of 64 hex digits")
     return Digest(str(text))
+
+
+def random_hex() -> str:
+    """Return 32 random hex digits: a name that nobody else has. The module `uuid` takes 3 ms to import."""
+    return os.urandom(16).hex()
 
 
 def of_bytes(content: bytes | bytearray | memoryview) -> Digest:

@@ -10,7 +10,8 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from uuid import uuid4
+
+from gittrack.store.digest import random_hex
 
 
 def _nothing(_step: str) -> None:
@@ -71,7 +72,7 @@ def make_folder(path: Path) -> None:
 def replace_file(path: Path, content: bytes, *, tmp: Path) -> None:
     """Put `content` at `path` in one step: readers see the old or the new content, also after a power cut."""
     make_folder(tmp)
-    draft = tmp / uuid4().hex
+    draft = tmp / random_hex()
     try:
         hook("replace.write")
         write_file(draft, content)
@@ -101,7 +102,7 @@ def publish_folder(path: Path, files: Mapping[str, bytes], *, tmp: Path, step: s
 
 def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> None:
     make_folder(tmp)
-    draft = tmp / uuid4().hex
+    draft = tmp / random_hex()
     try:
         draft.mkdir()
         for name, content in files.items():
@@ -112,7 +113,7 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> No
         hook(f"{step}.rename")
         draft.rename(path)
     except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
+        free_folder(draft)
         if not path.is_dir():  # another process published the same content first
             raise
 
@@ -120,14 +121,19 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> No
 def remove_folder(path: Path, *, tmp: Path) -> None:
     """Make the folder `path` disappear in one step, then free its space."""
     make_folder(tmp)
-    grave = tmp / uuid4().hex
+    grave = tmp / random_hex()
     try:
         path.rename(grave)
     except FileNotFoundError:
         return
     hook("remove.free")
     sync_folder(path.parent)
-    shutil.rmtree(grave, ignore_errors=True)
+    free_folder(grave)
+
+
+def free_folder(path: Path) -> None:
+    """Remove a folder that nobody refers to; what cannot be removed stays for a later sweep."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_file(path: Path) -> None:

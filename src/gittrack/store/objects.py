@@ -15,7 +15,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 from gittrack.entities import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
@@ -61,7 +60,7 @@ class FileStore:
         """
         with _open_regular(source) as file:
             durable.make_folder(self._layout.tmp)
-            draft = self._layout.tmp / uuid4().hex
+            draft = self._layout.tmp / digests.random_hex()
             try:
                 digest, size = _copy_hashing(file, draft)
                 final = self.path(digest)
