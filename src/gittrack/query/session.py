@@ -10,6 +10,7 @@ from typing import Any
 from gittrack.entities import Digest, Event, MetricSummary, Run, RunId
 from gittrack.errors import Damaged, NotFound
 from gittrack.git.repo import Repository
+from gittrack.query import commits
 from gittrack.query import engine as engines
 from gittrack.query import sql as questions
 from gittrack.query.damage import Damage
@@ -187,9 +188,7 @@ class Session:
 
     def _ask(self, query: str, params: Mapping[str, Any] | None) -> Any:
         if _COMMITS.search(query) and not self._engine.commits_loaded:
-            from gittrack.query import history
-
-            history.load(self.repo, self._engine)
+            commits.load(self.repo, self._engine)
         return questions.ask(self._engine.connection, query, params)
 
     def _ask_again(self, query: str, params: Mapping[str, Any] | None) -> Any:
