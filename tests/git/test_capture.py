@@ -609,3 +609,11 @@ def test_importing_the_capture_does_not_import_gitpython() -> None:
     program = "import sys, gittrack.git.capture; print('git' in sys.modules, 'logging' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_bytecode_that_python_made_of_the_sources_is_no_change(repo: Path) -> None:
+    write(repo, {"__pycache__/train.cpython-311.pyc": "a", "src/__pycache__/model.cpython-311.pyc": "b"})
+    taken = look(repo)
+    assert not taken.code.dirty
+    assert taken.code.left_out == ()
+    assert not taken.holds("__pycache__/train.cpython-311.pyc")

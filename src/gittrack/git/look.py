@@ -151,6 +151,10 @@ def _parse_status(answer: bytes) -> tuple[str | None, str | None, list[Change], 
         kind = line[:2]
         if kind == b"! ":
             ignored.append(os.fsdecode(line[2:]))
+        elif kind == b"? " and b"/__pycache__/" in b"/" + line[2:]:
+            ignored.append(
+                os.fsdecode(line[2:])
+            )  # made from sources that are captured, and never twice the same
         elif kind == b"? ":
             changes.append(Change(line[2:], "??", "N...", "000000", ""))
         elif kind == b"1 ":
