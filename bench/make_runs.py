@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
-from gittrack.entities import Code, Command, DataFile, Digest, Process, Run, RunId
+from gittrack.entities.record import Code, Command, DataFile, Digest, Process, RunId, RunRecord
 from gittrack.record.format import dump_environment
 from gittrack.record.live import sealed_files
 from gittrack.record.points import SortedPoints
@@ -43,7 +43,7 @@ def make_run(number: int, points: int = 500, *, seed: int = 0) -> tuple[Digest, 
     chance = random.Random(f"{seed}/{number}")
     start = START + number * 60_000
     series = _series(chance, start, points)
-    run = Run(
+    run = RunRecord(
         run_id=RunId(f"{chance.getrandbits(128):032x}"),
         experiment=f"experiment-{number % 4}",
         name=f"trial-{number:05d}",

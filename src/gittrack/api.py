@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gittrack import config
-from gittrack.entities import DataFile, Status, parse_run_id
+from gittrack.entities.record import DataFile, Status, parse_run_id
 from gittrack.errors import Conflict, InvalidValue, NotFound, RecordingNotice
 from gittrack.record import exits
 from gittrack.record.project import Project

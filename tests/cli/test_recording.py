@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Run
+from gittrack.entities.record import RunRecord
 from gittrack.record import format as formats
 from tests.conftest import git
 
 from .conftest import HOSTILE_NAME, program
 
 
-def the_run(work: Path) -> Run:
+def the_run(work: Path) -> RunRecord:
     [file] = (work / ".gittrack" / "runs").glob("*/*/run.yaml")
     return formats.load_run(file.read_bytes())
 

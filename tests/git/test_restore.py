@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Code
+from gittrack.entities.record import Code
 from gittrack.errors import Conflict
 from gittrack.git.capture import Capture
 from gittrack.git.place import settings_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Digest, Event, RunId
+from gittrack.entities.record import Digest, Event, RunId
 from gittrack.housekeeping.commit import commit
 from gittrack.housekeeping.fsck import Checked, Finding, fsck
 from gittrack.record import format as formats

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.housekeeping import gc, stored
 from gittrack.housekeeping.commit import commit
 from gittrack.housekeeping.fsck import fsck

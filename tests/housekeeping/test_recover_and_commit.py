@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Conflict
 from gittrack.housekeeping import stored
 from gittrack.housekeeping.commit import commit

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gittrack.entities import Digest, Event, Process, Run, RunId
+from gittrack.entities.record import Digest, Event, Process, RunId, RunRecord
 from gittrack.git.repo import Repository
 from gittrack.query.session import Scope, Session
 from gittrack.record import events
@@ -37,9 +37,9 @@ def run_id(number: int) -> RunId:
     return RunId(f"{number:08x}" + f"{number * 7919:024x}")
 
 
-def a_run(number: int = 1, **facts: Any) -> Run:
+def a_run(number: int = 1, **facts: Any) -> RunRecord:
     """Return a run as its process ended it."""
-    made = Run(
+    made = RunRecord(
         run_id=run_id(number),
         experiment="churn",
         name=f"trial-{number}",
@@ -73,7 +73,7 @@ class Store:
 
     def put(
         self,
-        run: Run,
+        run: RunRecord,
         rows: Sequence[Row] = (),
         *,
         patch: bytes | None = None,

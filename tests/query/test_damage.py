@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.store.layout import METRICS_FILE, RUN_FILE
 from tests.conftest import commit_all, git
 from tests.query.helpers import ROWS, Store, a_run, flip, run_id
@@ -134,7 +134,7 @@ def test_yaml_that_is_no_run_costs_that_run(store: Store) -> None:
 def test_parquet_that_is_none_costs_that_run_although_its_digest_is_right(store: Store) -> None:
     from dataclasses import replace
 
-    from gittrack.entities import Series
+    from gittrack.entities.record import Series
     from gittrack.record.format import dump_run
     from gittrack.store.digest import of_bytes
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities import Digest, Event, RunId
+from gittrack.entities.record import Digest, Event, RunId
 from gittrack.record import events
 from gittrack.record.format import dump_event
 from gittrack.store.digest import of_bytes

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gittrack.entities import Code, Command, DataFile, Digest
+from gittrack.entities.record import Code, Command, DataFile, Digest
 from gittrack.errors import NotFound
 from gittrack.query import compare, history, runs
 from tests.conftest import commit_all, git, write

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities import Artifact, Digest
+from gittrack.entities.record import Artifact, Digest
 from gittrack.query import sealed
 from gittrack.query.merging import union
 from gittrack.record.project import Project
@@ -153,7 +153,7 @@ def test_a_second_seal_that_was_not_resumed_adds_and_hides_nothing(store: Store)
 
 
 def test_the_patch_comes_from_wherever_the_run_is(store: Store, tmp_path: Path) -> None:
-    from gittrack.entities import Code
+    from gittrack.entities.record import Code
     from gittrack.store.digest import of_bytes
 
     patch = b"diff --git a/x b/x\n"

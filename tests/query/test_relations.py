@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gittrack.entities import Artifact, Code, Command, DataFile, Digest
+from gittrack.entities.record import Artifact, Code, Command, DataFile, Digest
 from gittrack.query.relations import RELATIONS
 from tests.query.helpers import ROWS, START, Store, a_run, run_id
 from tests.record.strategies import ROWS as ANY_ROWS

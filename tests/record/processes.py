@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gittrack.entities import Run
+from gittrack.entities.record import RunRecord
 from gittrack.git.repo import Repository
 from gittrack.record import format as formats
 from gittrack.record import seal
@@ -41,7 +41,7 @@ def script(
     )
 
 
-def sealed_runs(root: Path) -> list[Run]:
+def sealed_runs(root: Path) -> list[RunRecord]:
     """Seal the dead and return the sealed runs of a working tree, oldest first, each checked against its digest."""
     layout = layout_at(root)
     seal.seal_dead(layout)
@@ -53,7 +53,7 @@ def sealed_runs(root: Path) -> list[Run]:
     return sorted(found, key=lambda run: (run.process.id, run.process.ordinal))
 
 
-def only_run(root: Path) -> Run:
+def only_run(root: Path) -> RunRecord:
     """Return the one sealed run there is; no other is live."""
     [run] = sealed_runs(root)
     assert os.listdir(layout_at(root).live) == []

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities import (
+from gittrack.entities.record import (
     Artifact,
     Code,
     Command,
@@ -22,7 +22,7 @@ from gittrack.entities import (
     LeftOut,
     MetricSummary,
     Process,
-    Run,
+    RunRecord,
     Series,
     Submodule,
 )
@@ -63,7 +63,8 @@ DATA = st.builds(
 )  # fmt: skip
 HOSTS = st.dictionaries(TEXT, st.one_of(SCALARS, st.lists(TEXT, max_size=3)), max_size=4)
 RUNS = st.builds(
-    Run, run_id=IDS, experiment=TEXT, name=TEXT, start_time=TIMES, end_time=st.none() | TIMES, user=TEXT, host=HOSTS,
+    RunRecord, run_id=IDS, experiment=TEXT, name=TEXT, start_time=TIMES,
+    end_time=st.none() | TIMES, user=TEXT, host=HOSTS,
     status=st.sampled_from(["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]),
     process=st.builds(Process, TEXT, COUNTS), code=st.none() | CODES, command=st.none() | COMMANDS,
     environment=st.none() | DIGESTS, parent_run_id=st.none() | IDS, repro_of=st.none() | IDS,
@@ -119,7 +120,7 @@ def test_any_environment_comes_back_as_it_was_written(python, platform, distribu
 
 
 D, G, R = "a" * 64, "b" * 40, "c" * 32
-FULL = Run(
+FULL = RunRecord(
     run_id=R, experiment="e", name="n", status="FINISHED", start_time=1_000, end_time=2_000, user="u",
     host={"name": "h", "gpus": []}, process=Process("p", 1),
     code=Code(

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from gittrack import config
-from gittrack.entities import Run
+from gittrack.entities.record import RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound, RecordingWarning
 from gittrack.record import format as formats
 from gittrack.record import live, origin
@@ -42,7 +42,7 @@ def begin(project: Project, **options) -> ActiveRun:
     return ActiveRun.begin(project, project.config(), config.surroundings(), **options)
 
 
-def sealed(project: Project, run: ActiveRun) -> Run:
+def sealed(project: Project, run: ActiveRun) -> RunRecord:
     assert run.digest is not None
     content = (project.layout.run(run.digest) / "run.yaml").read_bytes()
     assert digests.of_bytes(content) == run.digest

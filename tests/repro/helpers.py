@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gittrack.entities import Run, RunId
+from gittrack.entities.record import RunId, RunRecord
 from gittrack.git.repo import Repository
 from gittrack.housekeeping import commit as commits
 from gittrack.query.session import Session
@@ -56,22 +56,22 @@ def gittrack(root: Path, *argv: str, check: bool = True) -> str:
     return job(root, "python", "-P", "-m", "gittrack", *argv, check=check)
 
 
-def runs(root: Path, where: str = "true") -> list[Run]:
+def runs(root: Path, where: str = "true") -> list[RunRecord]:
     session = session_of(root)
     ids = session.rows(f"select run_id from runs where {where} order by start_time, run_id")
     return [session.run(RunId(run_id)) for (run_id,) in ids]
 
 
-def originals(root: Path) -> list[Run]:
+def originals(root: Path) -> list[RunRecord]:
     return runs(root, "repro_of is null")
 
 
-def planned(root: Path, run: Run) -> Plan:
+def planned(root: Path, run: RunRecord) -> Plan:
     repo, layout = opened(root)
     return plan(Session.open(repo, layout), repo, layout, run.run_id)
 
 
-def again(root: Path, run: Run, **options: object) -> Report:
+def again(root: Path, run: RunRecord, **options: object) -> Report:
     """Reproduce a run, agreeing to what another clone recorded."""
     return reproduce(agree(planned(root, run)), **options)  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def commit(root: Path) -> str:
     return made
 
 
-def recorded(root: Path, files: dict[str, str | bytes] | None = None) -> Run:
+def recorded(root: Path, files: dict[str, str | bytes] | None = None) -> RunRecord:
     """Write a small job, run it, and return its run."""
     write(root, files or {"train.py": TRAIN, "model.py": MODEL})
     job(root, "python", "train.py")

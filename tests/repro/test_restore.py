@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.data import hashing
-from gittrack.entities import DataFile, LeftOut
+from gittrack.entities.record import DataFile, LeftOut
 from gittrack.record import environment
 from gittrack.repro.execute import present_argv
 from gittrack.repro.imports import moved_imports

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities import Artifact, Digest, Process, Run, RunId, Series, Status
+from gittrack.entities.record import Artifact, Digest, Process, RunId, RunRecord, Series, Status
 from gittrack.record.points import SortedPoints
 from gittrack.repro.pages import same_points
 from gittrack.repro.verify import Tolerance, Verdict, compare, compare_points, worst
@@ -24,9 +24,11 @@ def points(*rows: tuple[str, int, float]) -> SortedPoints:
     return to_points([(key, step, at, value) for at, (key, step, value) in enumerate(rows)]).sort()
 
 
-def run(status: Status = "FINISHED", *, artifacts: dict[str, str] | None = None, **fields: object) -> Run:
+def run(
+    status: Status = "FINISHED", *, artifacts: dict[str, str] | None = None, **fields: object
+) -> RunRecord:
     kept = tuple(Artifact(path, Digest(digest * 64), 1) for path, digest in sorted((artifacts or {}).items()))
-    made = Run(
+    made = RunRecord(
         run_id=RunId("0" * 32),
         experiment="e",
         name="n",
@@ -45,7 +47,12 @@ def run(status: Status = "FINISHED", *, artifacts: dict[str, str] | None = None,
 
 
 def verdict(
-    old: SortedPoints, new: SortedPoints, *, was: Run | None = None, now: Run | None = None, **options: object
+    old: SortedPoints,
+    new: SortedPoints,
+    *,
+    was: RunRecord | None = None,
+    now: RunRecord | None = None,
+    **options: object,
 ) -> Verdict | None:
     options.setdefault("tolerance", EXACT)
     series = compare_points(old, new, options["tolerance"])  # type: ignore[arg-type]

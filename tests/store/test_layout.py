@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import InvalidValue
 from gittrack.store.layout import Layout, fan_out, safe_path
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import durable, objects
 from gittrack.store.layout import Layout

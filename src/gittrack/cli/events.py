@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gittrack.cli.reading import find, reading
-from gittrack.entities import Digest, RunId
+from gittrack.entities.record import Digest, RunId
 
 Fact = tuple[str, str | None, str | None]  # op, key, value
 

@@ -11,7 +11,7 @@ from gittrack.cli import output
 from gittrack.errors import GittrackError, NotFound
 
 if TYPE_CHECKING:
-    from gittrack.entities import RunId
+    from gittrack.entities.record import RunId
     from gittrack.git.repo import Repository
     from gittrack.query.session import Session
     from gittrack.store.layout import Layout

@@ -13,7 +13,7 @@ from gittrack.cli import output, tables, values
 from gittrack.cli.formats import Answer, Form
 from gittrack.cli.options import form_options, run_argument, scope_options
 from gittrack.cli.reading import Scope, find, reading
-from gittrack.entities import Code, Command, Run
+from gittrack.entities.record import Code, Command, RunRecord
 
 Fact = tuple[str, str, Any]  # section, key, value
 
@@ -44,14 +44,14 @@ def show_command(run: str, form: Form, scope: Scope) -> None:
         form.write(Answer(("section", "key", "value"), facts, document=_document(found)))
 
 
-def _document(run: Run) -> dict[str, Any]:
+def _document(run: RunRecord) -> dict[str, Any]:
     document = asdict(run)
     for key in ("start_time", "end_time"):
         document[key] = values.iso(document[key])
     return document
 
 
-def _facts(run: Run) -> Iterator[Fact]:
+def _facts(run: RunRecord) -> Iterator[Fact]:
     """Give every fact of a run, in the order in which it is read."""
     yield from (("run", key, value) for key, value in _identity(run) if value not in (None, ""))
     yield from (("params", key, value) for key, value in run.params.items())
@@ -70,7 +70,7 @@ def _facts(run: Run) -> Iterator[Fact]:
         yield "error", "traceback", run.error
 
 
-def _identity(run: Run) -> Iterator[tuple[str, Any]]:
+def _identity(run: RunRecord) -> Iterator[tuple[str, Any]]:
     yield "run_id", run.run_id
     yield "name", run.name
     yield "experiment", run.experiment
@@ -116,7 +116,7 @@ def _kept(entry: Any) -> str:
     return f"{entry.digest}  {values.size(entry.size)}{files}{kept_by}"
 
 
-def _print(run: Run, facts: list[Fact]) -> None:
+def _print(run: RunRecord, facts: list[Fact]) -> None:
     """Write the facts by section, their values one below the other."""
     widest = max(tables.cells_of(output.escape(key)) for _, key, _ in facts)
     before = ""
@@ -131,7 +131,7 @@ def _print(run: Run, facts: list[Fact]) -> None:
 
 
 def _lines(
-    run: Run, section: str, key: str, value: Any, widest: int
+    run: RunRecord, section: str, key: str, value: Any, widest: int
 ) -> Iterator[list[tuple[str, str | None]]]:
     if section == "error":
         for line in str(value).splitlines():
@@ -143,7 +143,7 @@ def _lines(
     yield [(f"  {label}{' ' * (widest - tables.cells_of(label))}  ", "dim"), (text, colour)]
 
 
-def _summary(run: Run, key: str) -> str:
+def _summary(run: RunRecord, key: str) -> str:
     summary = run.metrics[key]
     if summary.count == 1:
         return f"  step {summary.step}"

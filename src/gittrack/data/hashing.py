@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import digest as digests
 from gittrack.store.layout import safe_path

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from gittrack.entities import Code, Submodule
+from gittrack.entities.record import Code, Submodule
 from gittrack.errors import Conflict, GitFailed
 from gittrack.git import command, keep, line_ends, objects, patches
 from gittrack.git.look import Facts, Look, begin_base, end_base, take_look

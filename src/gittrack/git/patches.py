@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import InvalidValue
 from gittrack.git import command
 from gittrack.git.repo import Repository

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from gittrack.entities import Code
+from gittrack.entities.record import Code
 from gittrack.git import command
 from gittrack.git.repo import Repository
 from gittrack.store import durable

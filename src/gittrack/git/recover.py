@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gittrack.entities import Code
+from gittrack.entities.record import Code
 from gittrack.errors import GitFailed, GittrackError
 from gittrack.git import command, keep, objects
 from gittrack.git.repo import Repository, is_oid

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from gittrack.entities import Digest, LeftOut
+from gittrack.entities.record import Digest, LeftOut
 
 _SECRET_NAMES = (
     ".env",

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from gittrack.entities import Code, Submodule
+from gittrack.entities.record import Code, Submodule
 from gittrack.git import command, patches, recover
 from gittrack.git.place import open_up, run_in, settings_of
 from gittrack.git.recover import CodeLost, Found

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.entities import Code
+from gittrack.entities.record import Code
 from gittrack.errors import Conflict, GitFailed
 from gittrack.git import command, objects, patches, recover
 from gittrack.git.place import admin_of, discard, run_in, settings_of, strip

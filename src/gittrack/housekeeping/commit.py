@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gittrack.entities import Run
+from gittrack.entities.record import RunRecord
 from gittrack.errors import Conflict, Damaged
 from gittrack.git.commit import commit_paths
 from gittrack.git.repo import Repository
@@ -36,7 +36,7 @@ class Committed:
 
     commit: str | None
     message: str
-    runs: tuple[Run, ...]
+    runs: tuple[RunRecord, ...]
     events: int
     sealed: int
     put_back: tuple[str, ...]
@@ -88,7 +88,7 @@ def _new_places(repo: Repository, layout: Layout) -> list[str]:
     return [place for place in here if place not in held]
 
 
-def _runs(layout: Layout, places: Sequence[str]) -> list[Run]:
+def _runs(layout: Layout, places: Sequence[str]) -> list[RunRecord]:
     runs = []
     for place in places:
         if place.startswith(f"{stored.RUNS}/"):
@@ -101,7 +101,7 @@ def _runs(layout: Layout, places: Sequence[str]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.start_time, run.run_id))
 
 
-def _message(runs: Sequence[Run], events: int) -> str:
+def _message(runs: Sequence[RunRecord], events: int) -> str:
     """Return a message such as `gittrack: 9 runs of churn (3f2a9c1e…)`, each run on a line of its own below."""
     if not runs:
         return f"gittrack: {_plural(events, 'event')}" if events else "gittrack: settings"

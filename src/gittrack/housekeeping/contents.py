@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from gittrack.data import hashing
-from gittrack.entities import Digest, Run, RunId
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.errors import GittrackError
 from gittrack.git import keep
 from gittrack.git.repo import Repository
@@ -20,7 +20,7 @@ from gittrack.store.objects import FileStore
 _NAMED_RUNS = 3
 
 
-def references(run: Run, files: FileStore) -> Iterator[tuple[Digest, str, int | None]]:
+def references(run: RunRecord, files: FileStore) -> Iterator[tuple[Digest, str, int | None]]:
     """Yield digest, description and size of each content that should be in the file store."""
     for artifact in run.artifacts:
         yield artifact.digest, f"the artifact '{artifact.path}'", artifact.size
@@ -133,7 +133,7 @@ class _Contents:
             remedy = f"gittrack repro {first[:8]}  # makes those of one run again"
             self._found.add("missing-object", str(self._layout.files), "untidy", what, remedy, run)
 
-    def _made_here(self, run: Run) -> bool:
+    def _made_here(self, run: RunRecord) -> bool:
         """Whether this clone made the run, so that its files should be here."""
         if run.code is None:
             return False

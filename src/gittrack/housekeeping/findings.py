@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from gittrack.entities import Digest, Run, RunId
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.errors import Damaged
 
 Severity: TypeAlias = Literal["lost", "damaged", "suspicious", "untidy"]
@@ -68,7 +68,7 @@ class Checked:
 class Sealed:
     """A sealed run that could be read, and where."""
 
-    run: Run
+    run: RunRecord
     digest: Digest
     path: str
 

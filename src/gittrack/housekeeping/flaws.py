@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from gittrack.entities import Digest, MetricSummary, Run, RunId
+from gittrack.entities.record import Digest, MetricSummary, RunId, RunRecord
 from gittrack.errors import Damaged
 from gittrack.record import document
 from gittrack.record import format as formats
@@ -35,7 +35,7 @@ class Flaw:
     run: RunId | None = None
 
 
-def inspect_run(digest: Digest, files: dict[str, bytes]) -> tuple[Run | None, list[Flaw]]:
+def inspect_run(digest: Digest, files: dict[str, bytes]) -> tuple[RunRecord | None, list[Flaw]]:
     """Return a run, None when it cannot be believed, and what is wrong with it and its files."""
     content = files.get(RUN_FILE)
     if content is None:
@@ -62,7 +62,7 @@ def _why_unreadable(content: bytes, expected: str) -> str:
     return "bad-field" if found == expected else "unknown-format"
 
 
-def _metrics(run: Run, content: bytes | None) -> list[Flaw]:
+def _metrics(run: RunRecord, content: bytes | None) -> list[Flaw]:
     if run.series is None:
         if content is not None:
             return [Flaw("unexpected-file", "the run says that it has no points", METRICS_FILE, "suspicious")]
@@ -83,7 +83,7 @@ def _metrics(run: Run, content: bytes | None) -> list[Flaw]:
     return _summaries(run, points)
 
 
-def _summaries(run: Run, points: SortedPoints) -> list[Flaw]:
+def _summaries(run: RunRecord, points: SortedPoints) -> list[Flaw]:
     """Compare what the run says of each metric with its points, bit for bit."""
     true = points.summaries()
     wrong = [
@@ -102,7 +102,7 @@ def _exact(summary: MetricSummary) -> list[str]:
     return [repr(getattr(summary, part.name)) for part in fields(summary)]
 
 
-def _patch(run: Run, content: bytes | None) -> list[Flaw]:
+def _patch(run: RunRecord, content: bytes | None) -> list[Flaw]:
     expected = run.code.patch_digest if run.code else None
     if expected is None:
         if content is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.git.repo import Repository
 from gittrack.housekeeping import stored
 from gittrack.housekeeping.contents import check_contents

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.entities import Digest, Run, RunId
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.errors import Damaged
 from gittrack.git import keep as keeping
 from gittrack.git import worktree
@@ -257,7 +257,7 @@ def _ask(place: str, content: bytes, where: str, needs: _Needs, files: FileStore
     _take(run, needs, files)
 
 
-def _take(run: Run, needs: _Needs, files: FileStore) -> None:
+def _take(run: RunRecord, needs: _Needs, files: FileStore) -> None:
     needs.runs.add(run.run_id)
     needs.digests.update(digest for digest, _, _ in references(run, files))
 

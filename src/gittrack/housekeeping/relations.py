@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from gittrack.entities import Digest, RunId
+from gittrack.entities.record import Digest, RunId
 from gittrack.git import command, objects
 from gittrack.git.repo import Repository
 from gittrack.housekeeping.findings import Collector, Sealed

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Damaged
 from gittrack.git import objects, refs
 from gittrack.git.repo import Repository

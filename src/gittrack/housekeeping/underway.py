@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from gittrack.entities import RunId
+from gittrack.entities.record import RunId
 from gittrack.errors import GittrackError
 from gittrack.housekeeping import stored
 from gittrack.housekeeping.findings import Collector

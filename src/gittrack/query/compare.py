@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gittrack.entities import Code, DataFile, MetricSummary, Run, RunId, Scalar
+from gittrack.entities.record import Code, DataFile, MetricSummary, RunId, RunRecord, Scalar
 from gittrack.errors import GitFailed
 from gittrack.git import history, objects
 from gittrack.git.repo import Repository
@@ -57,8 +57,8 @@ class RunDiff:
         facts: Command, status, host and other facts.
     """
 
-    a: Run
-    b: Run
+    a: RunRecord
+    b: RunRecord
     params: tuple[Difference, ...]
     metrics: tuple[Difference, ...]
     code: CodeDiff
@@ -129,7 +129,7 @@ def _digests(data: tuple[DataFile, ...]) -> dict[str, _Exact]:
     return {entry.path: _Exact(entry.digest) for entry in data}
 
 
-def _environment(session: Session, run: Run) -> dict[str, _Exact]:
+def _environment(session: Session, run: RunRecord) -> dict[str, _Exact]:
     found = (run.environment and session.environment(run.environment)) or {}
     named = {
         **{f"python {key}": value for key, value in found.get("python", {}).items()},
@@ -139,7 +139,7 @@ def _environment(session: Session, run: Run) -> dict[str, _Exact]:
     return {key: _Exact(value) for key, value in named.items()}
 
 
-def _facts(run: Run) -> dict[str, _Exact]:
+def _facts(run: RunRecord) -> dict[str, _Exact]:
     code, command = run.code, run.command
     facts = {
         "experiment": run.experiment,

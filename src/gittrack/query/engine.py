@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gittrack.entities import Digest, Run, RunId
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.git.repo import Repository
 from gittrack.query import derived, index, merging, places, relations
 from gittrack.query import view as views
@@ -52,7 +52,7 @@ class Overlaid:
     """
 
     digest: Digest | None
-    run: Run
+    run: RunRecord
     points: SortedPoints
     seals: tuple[Digest, ...]
 
@@ -309,7 +309,9 @@ class _Opening:
         ]
 
 
-def _read(reader: Reader, wanted: Sequence[Digest]) -> Sequence[tuple[Digest | None, Run, SortedPoints]]:
+def _read(
+    reader: Reader, wanted: Sequence[Digest]
+) -> Sequence[tuple[Digest | None, RunRecord, SortedPoints]]:
     from gittrack.record.points import read_parquet
 
     runs = list(reader.runs(wanted))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from gittrack.entities import Digest, RunId, Status
+from gittrack.entities.record import Digest, RunId, Status
 from gittrack.git.history import CommitInfo
 from gittrack.query import commits
 from gittrack.query.places import Catalogue

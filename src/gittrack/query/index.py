@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
-from gittrack.entities import Digest, Event, Run, RunId
+from gittrack.entities.record import Digest, Event, RunId, RunRecord
 from gittrack.query import view as views
 from gittrack.query.places import ENVIRONMENTS, EVENTS, RUNS, Listing
 from gittrack.query.reader import Reader
@@ -260,7 +260,7 @@ def fill(builder: Builder, missing: Missing, reader: Reader, progress: Progress 
     return written
 
 
-def _sealed(reader: Reader, runs: Sequence[tuple[Digest, Run]]) -> list[SealedRun]:
+def _sealed(reader: Reader, runs: Sequence[tuple[Digest, RunRecord]]) -> list[SealedRun]:
     points = reader.points(runs)
     return [
         SealedRun(digest, run, points.get(digest))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gittrack.entities import Digest, Run, Series
+from gittrack.entities.record import Digest, RunRecord, Series
 from gittrack.record.points import SortedPoints
 from gittrack.store import digest as digests
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def merge(
-    parts: Sequence[tuple[Digest | None, Run, SortedPoints]],
-) -> tuple[Digest | None, Run, SortedPoints]:
+    parts: Sequence[tuple[Digest | None, RunRecord, SortedPoints]],
+) -> tuple[Digest | None, RunRecord, SortedPoints]:
     """Return the run that seals come to: the union of points and artifacts; of each param and tag the later.
 
     Later is the later end, then the greater digest; a run that has not ended is the latest.
@@ -50,11 +50,11 @@ def _series(points: SortedPoints) -> Series | None:
     return Series(len(points), points.digest(), digests.of_bytes(points.to_parquet()))
 
 
-def _end(run: Run) -> float:
+def _end(run: RunRecord) -> float:
     return float("inf") if run.end_time is None else run.end_time
 
 
-def _distinct(runs: Iterable[Run], name: str) -> tuple[Any, ...]:
+def _distinct(runs: Iterable[RunRecord], name: str) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(entry for run in runs for entry in getattr(run, name)))
 
 

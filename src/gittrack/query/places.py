@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Damaged
 from gittrack.git import objects, refs
 from gittrack.git.repo import Repository

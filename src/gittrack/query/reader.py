@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-from gittrack.entities import Digest, Event, Run
+from gittrack.entities.record import Digest, Event, RunRecord
 from gittrack.errors import Damaged
 from gittrack.git import objects
 from gittrack.git.repo import Repository
@@ -58,7 +58,7 @@ class Reader:
         if self._spill is not None:
             shutil.rmtree(self._spill, ignore_errors=True)
 
-    def runs(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, Run]]:
+    def runs(self, wanted: Sequence[Digest]) -> Iterator[tuple[Digest, RunRecord]]:
         """Yield the runs that can be read, in no order; what cannot is damage."""
         return self._parsed(RUNS, wanted, formats.load_run)
 
@@ -70,7 +70,7 @@ class Reader:
         """Yield the environments that can be read, in no order."""
         return self._parsed(ENVIRONMENTS, wanted, formats.load_environment)
 
-    def points(self, wanted: Sequence[tuple[Digest, Run]]) -> dict[Digest, Path]:
+    def points(self, wanted: Sequence[tuple[Digest, RunRecord]]) -> dict[Digest, Path]:
         """Return a checked Parquet file for each run with points; for one that has none left, damage."""
         files: dict[Digest, Path] = {}
         absent: list[tuple[Digest, Digest]] = []

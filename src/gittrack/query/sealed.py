@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gittrack.config import Config
-from gittrack.entities import RunId
+from gittrack.entities.record import RunId
 from gittrack.query.session import Session
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gittrack.entities import DataFile, Digest, Event, Run, Scalar
+from gittrack.entities.record import DataFile, Digest, Event, RunRecord, Scalar
 from gittrack.errors import Damaged
 from gittrack.query.damage import Damage
 
@@ -80,7 +80,7 @@ class SealedRun:
     """
 
     digest: Digest | None
-    run: Run
+    run: RunRecord
     points: Path | None
 
 

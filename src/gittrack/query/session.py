@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gittrack.entities import Digest, Event, MetricSummary, Run, RunId
+from gittrack.entities.record import Digest, Event, MetricSummary, RunId, RunRecord
 from gittrack.errors import Damaged, NotFound
 from gittrack.git.repo import Repository
 from gittrack.query import commits
@@ -113,7 +113,7 @@ class Session:
             raise _ambiguous(text, found)
         return RunId(found[0][0])
 
-    def run(self, run_id: RunId) -> Run:
+    def run(self, run_id: RunId) -> RunRecord:
         """Return a run: its seals merged, its tags as events left them, its metrics as the points come to.
 
         Raises:
@@ -209,7 +209,7 @@ class Session:
             raise NotFound(f"no run has the id '{run_id}'", hint="gittrack ls")
         return Digest(found[0][0])
 
-    def _sealed(self, run_id: RunId) -> tuple[Digest, Run]:
+    def _sealed(self, run_id: RunId) -> tuple[Digest, RunRecord]:
         with self._reader() as reader:
             for digest, run in reader.runs([self._digest(run_id)]):
                 return digest, run

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gittrack.entities import Digest, Event, RunId
+from gittrack.entities.record import Digest, Event, RunId
 from gittrack.query.damage import Damage
 from gittrack.record import events as folding
 

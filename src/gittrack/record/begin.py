@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gittrack.config import Config
-from gittrack.entities import Code, Command, Digest, Run, RunId
+from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord
 from gittrack.errors import GittrackError
 from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
@@ -44,7 +44,7 @@ def environment(project: Project, lost: list[str]) -> Digest | None:
 
 
 def create(
-    project: Project, config: Config, run: Run, *, patch: bytes | None, base: bytes | None = None
+    project: Project, config: Config, run: RunRecord, *, patch: bytes | None, base: bytes | None = None
 ) -> Journal:
     """Make the live folder of a run and return this process's journal of it; a failing disk is warned of.
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.record import format as formats
 from gittrack.store import digest as digests
 from gittrack.store import durable

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gittrack.entities import Digest, Event, RunId
+from gittrack.entities.record import Digest, Event, RunId
 from gittrack.record import format as formats
 from gittrack.store import digest as digests
 from gittrack.store import durable

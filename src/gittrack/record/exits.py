@@ -14,7 +14,7 @@ import threading
 from types import FrameType
 from typing import Any, NoReturn
 
-from gittrack.entities import Status
+from gittrack.entities.record import Status
 from gittrack.record.run import ActiveRun, status_of, traceback_of
 
 _open: list[ActiveRun] = []

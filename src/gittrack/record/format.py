@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
-from gittrack.entities import (
+from gittrack.entities.record import (
     Artifact,
     Code,
     Command,
@@ -19,7 +19,7 @@ from gittrack.entities import (
     LeftOut,
     MetricSummary,
     Process,
-    Run,
+    RunRecord,
     Series,
     Status,
     Submodule,
@@ -50,7 +50,7 @@ def time_text(milliseconds: int) -> Plain:
     return Plain(f"{day}T{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}.{rest:03d}Z")
 
 
-def dump_run(run: Run) -> bytes:
+def dump_run(run: RunRecord) -> bytes:
     """Return the bytes of `run.yaml`; their SHA-256 is the run's digest."""
     return document.dump(
         {
@@ -139,7 +139,7 @@ def _summary_document(summary: MetricSummary) -> dict[str, Any]:
     }
 
 
-def load_run(content: bytes, *, what: str = "run.yaml") -> Run:
+def load_run(content: bytes, *, what: str = "run.yaml") -> RunRecord:
     """Return the run that a `run.yaml` describes.
 
     Raises:
@@ -195,9 +195,9 @@ class _Reader:
         self._fields = fields
         self._what = what
 
-    def run(self) -> Run:
+    def run(self) -> RunRecord:
         self._format(RUN_FORMAT)
-        return Run(
+        return RunRecord(
             run_id=self._take("run_id", parse_run_id),
             experiment=self._take("experiment", _str),
             name=self._take("name", _str),

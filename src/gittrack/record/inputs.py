@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gittrack.data import hashing
-from gittrack.entities import DataFile
+from gittrack.entities.record import DataFile
 from gittrack.git.capture import Capture
 from gittrack.record import format as formats
 from gittrack.record.project import Project

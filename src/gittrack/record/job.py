@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO
 
 from gittrack import config as configs
 from gittrack.config import Config, Surroundings
-from gittrack.entities import Digest, RunId
+from gittrack.entities.record import Digest, RunId
 from gittrack.errors import NotFound
 from gittrack.record import live, origin
 from gittrack.record.project import Project

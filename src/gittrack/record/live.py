@@ -15,7 +15,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from gittrack.entities import Artifact, DataFile, Digest, Run, RunId, Series, Status, parse_run_id
+from gittrack.entities.record import (
+    Artifact,
+    DataFile,
+    Digest,
+    RunId,
+    RunRecord,
+    Series,
+    Status,
+    parse_run_id,
+)
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.record import format as formats
 from gittrack.record import frames, identity, journal_reader
@@ -40,14 +49,14 @@ class LiveRun:
         alive: Whether a process still writes to it.
     """
 
-    run: Run
+    run: RunRecord
     points: SortedPoints
     alive: bool
 
 
 def create(
     layout: Layout,
-    run: Run,
+    run: RunRecord,
     journal: Journal | None,
     *,
     patch: bytes | None,
@@ -147,7 +156,7 @@ def read(folder: Path) -> LiveRun:
     return LiveRun(run, points, alive)
 
 
-def start_of(folder: Path) -> Run:
+def start_of(folder: Path) -> RunRecord:
     """Return the run as it was at its start.
 
     Raises:
@@ -198,7 +207,9 @@ def read_journals(folder: Path) -> list[Contents]:
     return [journal_reader.read(name, content, upto=upto.get(name)) for name, content in files.items()]
 
 
-def assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple[Run, SortedPoints]:
+def assemble(
+    start: RunRecord, contents: list[Contents], base: Points | None
+) -> tuple[RunRecord, SortedPoints]:
     """Return the run and the points that a start and its journals come to; the same for whoever asks.
 
     The status is the word of the process that owns the run; without one, the run was killed. The end of a run
@@ -213,7 +224,9 @@ def assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple
         raise Damaged(f"the journals of run {start.run_id[:8]} cannot be understood: {error}") from error
 
 
-def _assemble(start: Run, contents: list[Contents], base: Points | None) -> tuple[Run, SortedPoints]:
+def _assemble(
+    start: RunRecord, contents: list[Contents], base: Points | None
+) -> tuple[RunRecord, SortedPoints]:
     points = Points() if base is None else base
     for found in contents:
         points.extend(found.points)
@@ -262,7 +275,7 @@ def _lost(facts: list[tuple[dict[str, Any], bool]], contents: list[Contents]) ->
     return told + damaged + torn
 
 
-def _apply(run: Run, facts: list[dict[str, Any]]) -> Run:
+def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     params, tags = dict(run.params), dict(run.tags)
     artifacts = {artifact.path: artifact for artifact in run.artifacts}
     data = {entry.path: entry for entry in run.data}
@@ -292,7 +305,9 @@ def _apply(run: Run, facts: list[dict[str, Any]]) -> Run:
     )
 
 
-def sealed_files(run: Run, points: SortedPoints, patch: bytes | None) -> tuple[Digest, dict[str, bytes]]:
+def sealed_files(
+    run: RunRecord, points: SortedPoints, patch: bytes | None
+) -> tuple[Digest, dict[str, bytes]]:
     """Return a sealed run's digest and the content of its files."""
     files: dict[str, bytes] = {}
     if len(points):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gittrack.config import Config, Surroundings
-from gittrack.entities import Command, Process, RunId, parse_run_id
+from gittrack.entities.record import Command, Process, RunId, parse_run_id
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture, capture
 from gittrack.record.project import Project

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from gittrack.entities import Digest, Metric, MetricSummary
+from gittrack.entities.record import Digest, MetricSummary, Point
 from gittrack.errors import Damaged
 from gittrack.record import parquet
 
@@ -50,12 +50,12 @@ class Points:
     def __len__(self) -> int:
         return len(self.step)
 
-    def metrics(self) -> Iterator[Metric]:
+    def metrics(self) -> Iterator[Point]:
         """Yield the points one by one, for tests and small series."""
         for place, step, timestamp, value in zip(
             self.key, self.step, self.timestamp, self.value, strict=True
         ):
-            yield Metric(self.keys[place], value, timestamp, step)
+            yield Point(self.keys[place], value, timestamp, step)
 
     def extend(self, other: Points) -> None:
         """Append the points of `other`."""
@@ -132,13 +132,13 @@ class SortedPoints:
             for key, part in self.series()
         }
 
-    def metrics(self) -> Iterator[Metric]:
+    def metrics(self) -> Iterator[Point]:
         """Yield the points one by one, for tests and small series."""
         keys = chain.from_iterable(
             repeat(key, count) for key, count in zip(self.keys, self.counts, strict=True)
         )
         for key, step, timestamp, value in zip(keys, self.step, self.timestamp, self.value, strict=True):
-            yield Metric(key, value, timestamp, step)
+            yield Point(key, value, timestamp, step)
 
     def to_parquet(self) -> bytes:
         """Return the points as a Parquet file: key, step, timestamp, value."""

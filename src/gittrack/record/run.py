@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gittrack.config import Config, Surroundings
 from gittrack.data import hashing
-from gittrack.entities import Code, Command, DataFile, Digest, Run, RunId, RunInfo, Scalar, Status
+from gittrack.entities.record import Code, Command, DataFile, Digest, RunId, RunRecord, Scalar, Status
 from gittrack.errors import Conflict, GittrackError, InvalidValue, NotFound, StorageFailed
 from gittrack.git.capture import Capture
 from gittrack.record import begin, columns, inputs, live, names, origin, serialise, values
@@ -26,6 +26,9 @@ from gittrack.store.digest import random_hex
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
+if TYPE_CHECKING:
+    from gittrack.entities.tracking import RunInfo
+
 
 class ActiveRun:
     """A run that this process logs to; also a context manager that ends it.
@@ -35,7 +38,7 @@ class ActiveRun:
     """
 
     def __init__(
-        self, project: Project, start: Run, journal: Journal, *, owner: bool, capture: Capture | None
+        self, project: Project, start: RunRecord, journal: Journal, *, owner: bool, capture: Capture | None
     ) -> None:
         self._project = project
         self._start = start
@@ -79,7 +82,7 @@ class ActiveRun:
         lost: list[str] = []
         capture = begin.code(project, config, lost)
         process = origin.next_process()
-        run = Run(
+        run = RunRecord(
             run_id=RunId(random_hex()),
             experiment=values.as_text(experiment or config.experiment, "the experiment's name"),
             name=values.as_text(name or names.made_up(), "the run's name"),
@@ -130,7 +133,7 @@ class ActiveRun:
         cls,
         project: Project,
         config: Config,
-        sealed: Run,
+        sealed: RunRecord,
         *,
         seals_of_it: Sequence[Digest],
         metrics: bytes | None,
@@ -181,15 +184,19 @@ class ActiveRun:
 
     @property
     def info(self) -> RunInfo:
-        """Id, name, status and times, under MLflow's names."""
+        """Id, name, experiment, status and times, under MLflow's names."""
+        from gittrack.entities.tracking import RunInfo  # a training that only records does not pay for it
+
         return RunInfo(
             run_id=self.run_id,
-            run_name=self._name,
-            experiment_name=self._start.experiment,
+            experiment_id="0",
             user_id=self._start.user,
             status=self._status,
             start_time=self._start.start_time,
             end_time=self._end_time,
+            lifecycle_stage="active",
+            artifact_uri=f"runs:/{self.run_id}",
+            run_name=self._name,
         )
 
     @property

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from gittrack.entities import Artifact, Digest, Run
+from gittrack.entities.record import Artifact, Digest, RunRecord
 from gittrack.errors import Conflict, Damaged, StorageFailed
 from gittrack.record import document, live
 from gittrack.record.journal import LOCK_FILE
@@ -18,7 +18,9 @@ from gittrack.store.objects import FileStore
 PATIENCE_S = 5.0  # with somebody who looks at a run that its own process wants to end
 
 
-def seal(layout: Layout, folder: Path, *, start: Run | None = None, own: str | None = None) -> Digest | None:
+def seal(
+    layout: Layout, folder: Path, *, start: RunRecord | None = None, own: str | None = None
+) -> Digest | None:
     """Seal the run of a live folder; return its digest, or None while a process still writes to it.
 
     Args:
@@ -70,7 +72,7 @@ def _must_be_readable(run_file: bytes) -> None:
         )
 
 
-def _with_logs(run: Run, folder: Path, layout: Layout) -> Run:
+def _with_logs(run: RunRecord, folder: Path, layout: Layout) -> RunRecord:
     """Add what the run's command printed to its artifacts."""
     files = FileStore(layout)
     kept = {artifact.path: artifact for artifact in run.artifacts}
@@ -90,7 +92,7 @@ def _home(layout: Layout, folder: Path) -> Layout:
     return layout
 
 
-def _keep_environment(home: Layout, run: Run) -> None:
+def _keep_environment(home: Layout, run: RunRecord) -> None:
     if run.environment is None:
         return
     target, source = home.environment(run.environment), home.unsaved.environment(run.environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gittrack.entities import Code, Command, Digest
+from gittrack.entities.record import Code, Command, Digest
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gittrack.entities import Scalar
+from gittrack.entities.record import Scalar
 from gittrack.errors import InvalidValue
 
 MAX_KEY = 250

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gittrack.entities import Digest, Run, RunId
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.errors import Damaged, NotFound
 from gittrack.record import format as formats
 from gittrack.record import live
@@ -169,7 +169,7 @@ class NewRun:
         folder: Where it was sealed to.
     """
 
-    run: Run
+    run: RunRecord
     folder: Path
 
     def points(self) -> SortedPoints:

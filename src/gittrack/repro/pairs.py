@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gittrack.entities import Run, RunId
+from gittrack.entities.record import RunId, RunRecord
 from gittrack.repro.execute import NewRun
 
 
-def pair(originals: Sequence[Run], new: Sequence[NewRun]) -> dict[RunId, NewRun]:
+def pair(originals: Sequence[RunRecord], new: Sequence[NewRun]) -> dict[RunId, NewRun]:
     """Return the repetition of each recorded run that was repeated.
 
     The runs of one process are paired by their ordinals. Runs that other processes nested in them, workers of a
@@ -36,7 +36,7 @@ def pair(originals: Sequence[Run], new: Sequence[NewRun]) -> dict[RunId, NewRun]
     return pairs
 
 
-def _pair_nested(waiting: list[Run], new: list[NewRun], pairs: dict[RunId, NewRun]) -> None:
+def _pair_nested(waiting: list[RunRecord], new: list[NewRun], pairs: dict[RunId, NewRun]) -> None:
     """Go down from paired parents to their children until nothing is found any more."""
     taken = {found.run.run_id for found in pairs.values()}
     found_one = True
@@ -54,7 +54,7 @@ def _pair_nested(waiting: list[Run], new: list[NewRun], pairs: dict[RunId, NewRu
                 found_one = True
 
 
-def _distance(run: Run, child: Run) -> tuple[bool, bool, bool, int]:
+def _distance(run: RunRecord, child: RunRecord) -> tuple[bool, bool, bool, int]:
     return (
         dict(child.params) != dict(run.params),
         child.name != run.name,

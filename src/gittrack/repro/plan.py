@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gittrack import config as configs
-from gittrack.entities import Code, Command, DataFile, Digest, LeftOut, Run, RunId
+from gittrack.entities.record import Code, Command, DataFile, Digest, LeftOut, RunId, RunRecord
 from gittrack.errors import Conflict, GittrackError
 from gittrack.record import trust
 from gittrack.record.job import SOURCE_COMMAND, SOURCE_TAG
@@ -74,9 +74,9 @@ class Plan:
     session: Session
     repo: Repository
     layout: Layout
-    run: Run
-    executed: Run
-    originals: tuple[Run, ...]
+    run: RunRecord
+    executed: RunRecord
+    originals: tuple[RunRecord, ...]
     patch: bytes | None
     data: tuple[DataFile, ...]
     differences: tuple[Difference, ...]
@@ -167,7 +167,7 @@ def agree(plan: Plan) -> Plan:
     return replace(plan, trusted=True)
 
 
-def _problem(executed: Run) -> Problem | None:
+def _problem(executed: RunRecord) -> Problem | None:
     if executed.code is None:
         why = next((lost for lost in executed.lost if lost.startswith("code")), "code: not recorded")
         return Problem(f"the record has no code ({why})")
@@ -180,7 +180,7 @@ def _problem(executed: Run) -> Problem | None:
     return None
 
 
-def _code_changes(run: Run, executed: Run) -> list[Difference]:
+def _code_changes(run: RunRecord, executed: RunRecord) -> list[Difference]:
     """Name a file that was edited after the process had started: the process's own code is the first capture's."""
     if run.code is None or executed.code is None or run.code.code_tree == executed.code.code_tree:
         return []
@@ -188,7 +188,7 @@ def _code_changes(run: Run, executed: Run) -> list[Difference]:
     return [Difference("code", "the code was edited while the process ran", *trees)]
 
 
-def _data(originals: tuple[Run, ...]) -> tuple[DataFile, ...]:
+def _data(originals: tuple[RunRecord, ...]) -> tuple[DataFile, ...]:
     """Return the inputs of all runs; of a path that changed on the way, the first content."""
     entries: dict[str, DataFile] = {}
     for run in originals:
@@ -197,7 +197,7 @@ def _data(originals: tuple[Run, ...]) -> tuple[DataFile, ...]:
     return tuple(entries[path] for path in sorted(entries))
 
 
-def _family(session: Session, run: Run) -> tuple[Run, ...]:
+def _family(session: Session, run: RunRecord) -> tuple[RunRecord, ...]:
     """Return the runs of the process to execute and those nested in them, the first run of the process first."""
     seen: set[str] = set()  # forged parents may be a circle
     while True:
@@ -213,12 +213,12 @@ def _family(session: Session, run: Run) -> tuple[Run, ...]:
     return (*same, *sorted(nested, key=lambda found: (found.start_time, found.process.ordinal)))
 
 
-def _runs_of(session: Session, run: Run) -> list[Run]:
+def _runs_of(session: Session, run: RunRecord) -> list[RunRecord]:
     ids = [row[0] for row in session.rows(_FAMILY, process=run.process.id)]
     return [run, *(session.run(RunId(found)) for found in ids if found != run.run_id)]
 
 
-def _surrounding(session: Session, first: Run) -> Run | None:
+def _surrounding(session: Session, first: RunRecord) -> RunRecord | None:
     """Return the run whose process must be run to run that of `first`; None when it can be run alone."""
     if first.parent_run_id is None:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gittrack.entities import Digest, LeftOut, Run, RunId
+from gittrack.entities.record import Digest, LeftOut, RunId, RunRecord
 from gittrack.repro.plan import Plan, Problem
 from gittrack.repro.restore import Difference, Returned
 from gittrack.repro.verify import (
@@ -69,7 +69,7 @@ class Report:
         job_seconds: The command alone.
     """
 
-    run: Run
+    run: RunRecord
     verdict: Verdict | None
     restored: Restored
     reason: str | None = None
@@ -297,7 +297,7 @@ def _tally(comparisons: Sequence[Comparison]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counted.most_common())
 
 
-def _code_in_words(run: Run, restored: Restored) -> str:
+def _code_in_words(run: RunRecord, restored: Restored) -> str:
     commit = (restored.commit or "")[:12]
     how = {
         "commit": f"commit {commit}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from gittrack import config as configs
-from gittrack.entities import LeftOut, Run, RunId
+from gittrack.entities.record import LeftOut, RunId, RunRecord
 from gittrack.errors import Conflict, NotFound
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
@@ -203,7 +203,7 @@ class _Attempt:
             job_seconds=execution.seconds,
         )
 
-    def _compare(self, run: Run, found: NewRun | None, execution: Execution) -> Comparison:
+    def _compare(self, run: RunRecord, found: NewRun | None, execution: Execution) -> Comparison:
         result = compare(
             run,
             None if found is None else found.run,
@@ -215,7 +215,7 @@ class _Attempt:
             return replace(result, verdict="failed", reason="the command failed before it made this run")
         return result
 
-    def _series(self, run: Run, found: NewRun | None) -> list[SeriesResult]:
+    def _series(self, run: RunRecord, found: NewRun | None) -> list[SeriesResult]:
         if found is None:
             return []
         old, new = self._recorded_file(run), found.metrics_file()
@@ -224,7 +224,7 @@ class _Attempt:
         points = self._plan.session.points(run.run_id) if run.series is not None else Points().sort()
         return compare_points(points, found.points(), self._tolerance)
 
-    def _recorded_file(self, run: Run) -> bytes | None:
+    def _recorded_file(self, run: RunRecord) -> bytes | None:
         """Return the recorded `metrics.parquet` when it is on disk, and the bytes that were sealed."""
         digests_ = self._plan.session.seals(run.run_id)
         if run.series is None or len(digests_) != 1:
@@ -258,7 +258,7 @@ def _overall(comparisons: tuple[Comparison, ...], execution: Execution) -> tuple
     return verdict, reason
 
 
-def _with_nested(run: Run, originals: tuple[Run, ...]) -> list[Run]:
+def _with_nested(run: RunRecord, originals: tuple[RunRecord, ...]) -> list[RunRecord]:
     """Return a run and those nested in it, at any depth."""
     found = [run]
     ids = {run.run_id}
@@ -287,7 +287,7 @@ def _folder(target: Path, cwd: str) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(layout: Layout, executed: Run) -> Iterator[None]:
+def _alone(layout: Layout, executed: RunRecord) -> Iterator[None]:
     """Keep others from reproducing the same process meanwhile: the new runs of the two could not be told apart."""
     durable.make_folder(layout.tmp)
     with locking.locked(layout.tmp / f"repro-{executed.run_id}.lock", wait=False) as mine:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.data import hashing
-from gittrack.entities import DataFile, Digest, LeftOut, Run
+from gittrack.entities.record import DataFile, Digest, LeftOut, RunRecord
 from gittrack.errors import Damaged, GittrackError, InvalidValue, NotFound
 from gittrack.record import environment
 from gittrack.store import digest as digests
@@ -289,7 +289,7 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def incomplete(run: Run, left_out: Iterable[LeftOut]) -> str | None:
+def incomplete(run: RunRecord, left_out: Iterable[LeftOut]) -> str | None:
     """Return why a run's record is not whole, in words; None when it is."""
     reasons = [f"'{left.path}' is not in the record ({left.reason})" for left in left_out]
     reasons += [f"the record lacks {lost}" for lost in run.lost]

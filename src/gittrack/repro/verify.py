@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from gittrack.entities import Artifact, Digest, Run
+from gittrack.entities.record import Artifact, Digest, RunRecord
 from gittrack.record.points import SortedPoints
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class Comparison:
         volatile: How many metrics and artifacts were not compared, because the run declared them volatile.
     """
 
-    run: Run
-    repeat: Run | None
+    run: RunRecord
+    repeat: RunRecord | None
     verdict: Verdict | None
     reason: str | None = None
     series: tuple[SeriesResult, ...] = ()
@@ -110,8 +110,8 @@ class Comparison:
 
 
 def compare(
-    run: Run,
-    repeat: Run | None,
+    run: RunRecord,
+    repeat: RunRecord | None,
     series: Sequence[SeriesResult],
     *,
     tolerance: Tolerance,
@@ -166,7 +166,7 @@ def _results(
 
 
 def _verdict(
-    run: Run, repeat: Run, results: Verdict | None, incomplete: str | None
+    run: RunRecord, repeat: RunRecord, results: Verdict | None, incomplete: str | None
 ) -> tuple[Verdict | None, str | None]:
     if run.status == "FINISHED" and repeat.status != "FINISHED":
         return "failed", f"the record's run is FINISHED, this one {repeat.status}"
@@ -178,7 +178,7 @@ def _verdict(
     return results, None
 
 
-def _ended(run: Run) -> str:
+def _ended(run: RunRecord) -> str:
     code = run.command.exit_code if run.command else None
     return run.status if not code else f"{run.status} with exit code {code}"
 
@@ -219,7 +219,7 @@ def compare_points(old: SortedPoints, new: SortedPoints, tolerance: Tolerance) -
     return results
 
 
-def all_identical(run: Run) -> list[SeriesResult]:
+def all_identical(run: RunRecord) -> list[SeriesResult]:
     """Return the results of a run whose points are known to be the same, in order."""
     counts = {key: run.metrics[key].count for key in sorted(run.metrics, key=str.encode)}
     return [SeriesResult(key, "identical", count, count) for key, count in counts.items()]

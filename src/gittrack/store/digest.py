@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import InvalidValue
 
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from gittrack.entities import Digest, RunId
+from gittrack.entities.record import Digest, RunId
 from gittrack.errors import InvalidValue
 
 FOLDER = ".gittrack"

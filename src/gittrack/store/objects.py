@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from gittrack.entities import Digest
+from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import digest as digests
 from gittrack.store import durable

@@ -1,4 +1,4 @@
-"""The words of the field as frozen dataclasses; no I/O.
+"""What gittrack writes down, as frozen dataclasses.
 
 Times are integers, milliseconds since 1970-01-01 UTC, unless a name says otherwise.
 """
@@ -37,29 +37,13 @@ def parse_run_id(text: object) -> RunId:
 
 
 @dataclass(frozen=True)
-class Param:
-    """An input value fixed for the run."""
-
-    key: str
-    value: Scalar
-
-
-@dataclass(frozen=True)
-class Metric:
+class Point:
     """One point of a metric: `value` at `step`, logged at `timestamp`."""
 
     key: str
     value: float
     timestamp: int
     step: int
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A key and value put on a run."""
-
-    key: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -171,7 +155,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One recorded execution, as `run.yaml` holds it."""
 
     run_id: RunId
@@ -198,19 +182,6 @@ class Run:
     volatile: tuple[str, ...] = ()
     error: str | None = None
     lost: tuple[str, ...] = ()  # what the record is known to lack, in words
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """A run's id, name, status and times, under MLflow's names."""
-
-    run_id: RunId
-    run_name: str
-    experiment_name: str
-    user_id: str
-    status: Status
-    start_time: int
-    end_time: int | None
 
 
 @dataclass(frozen=True)
