@@ -6,6 +6,7 @@ import click
 
 from gittrack.cli import events, output, values
 from gittrack.cli.options import json_option, run_argument
+from gittrack.entities.record import Op
 
 
 @click.command(
@@ -40,7 +41,7 @@ def restore_command(runs: tuple[str, ...], as_json: bool) -> None:
     _write("restore", runs, as_json, "restored")
 
 
-def _write(op: str, runs: tuple[str, ...], as_json: bool, word: str) -> None:
+def _write(op: Op, runs: tuple[str, ...], as_json: bool, word: str) -> None:
     written = events.write(runs, [(op, None, None)])
     if as_json:
         output.say_json({"runs": list(written), "events": [digest for [digest] in written.values()]})

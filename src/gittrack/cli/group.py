@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Query": {
         "ls": "List the runs.",
+        "search": "List the runs that a filter lets through.",
         "show": "Show one run.",
         "sql": "Ask SQL of every run there is.",
         "log": "Show commits with their runs.",
@@ -44,6 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
 ALIASES = {
     "list": "ls",
+    "find": "search",
     "query": "sql",
     "compare": "diff",
     "reproduce": "repro",

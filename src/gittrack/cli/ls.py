@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -53,9 +54,13 @@ def ls_command(
     experiment: str | None, limit: int | None, everything: bool, sort: str | None, form: Form, scope: Scope
 ) -> None:
     """List the runs: those of every branch, of the working tree, and those that are running."""
-    if limit is None and form.is_table and not everything:
-        limit = _MOST_RUNS
-    listing = Listing(experiment, everything, sort, limit)
+    show(Listing(experiment, everything, sort, limit), form, scope)
+
+
+def show(listing: Listing, form: Form, scope: Scope) -> None:
+    """Write the runs that a question finds; a table has the newest fifty unless a number was asked for."""
+    if listing.limit is None and form.is_table and not listing.everything:
+        listing = replace(listing, limit=_MOST_RUNS)
     with reading(scope) as session:
         result = listing.find(session)
         if form.format == "parquet":
@@ -68,7 +73,7 @@ def ls_command(
         with form.opened():
             left_out = _print(rows)
         tables.tell_left_out(left_out)
-        if len(rows) == limit:
+        if len(rows) == listing.limit:
             _tell_more(len(rows), listing.count(session))
 
 
@@ -138,4 +143,4 @@ def _differ(found: Sequence[Any]) -> bool:
 
 def _tell_more(shown: int, total: int) -> None:
     if total > shown:
-        output.remark(f"{shown} of {values.plural(total, 'run')}; gittrack ls --all lists every one")
+        output.remark(f"{shown} of {values.plural(total, 'run')}; -n {total} lists every one")

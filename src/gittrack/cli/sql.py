@@ -17,18 +17,22 @@ from gittrack.cli.reading import Scope, reading
     "sql",
     epilog="""\b
 Relations:
-  runs          run_id, digest, experiment, name, status, start_time, end_time,
-                duration_s, commit, code_tree, branch, dirty, user, host,
-                parent_run_id, repro_of, command, environment, data_digest,
-                deleted, here, params, metrics, tags (the last three are maps)
+  runs          run_id, digest, experiment, experiment_id, name, status,
+                start_time, end_time, duration_s, commit, code_tree, branch,
+                dirty, user, host, parent_run_id, repro_of, command, environment,
+                data_digest, deleted, here, params, metrics, tags (these are maps)
   params        run_id, key, value, number
   metrics       run_id, key, last, step, min, max, count
   points        run_id, key, step, timestamp, value
   tags          run_id, key, value
   artifacts     run_id, path, digest, size
   data          run_id, path, digest, size, files, kept_by
+  datasets      run_id, name, digest, source_type, source, schema, profile,
+                context, tags
+  experiments   experiment_id, name, lifecycle_stage, creation_time,
+                last_update_time, tags
   environments  digest, python, platform, distributions
-  events        run_id, op, key, value, time, user, digest
+  events        run_id, experiment_id, op, key, value, time, user, digest
   commits       commit, parents, author, time, subject, branches
 
 \b

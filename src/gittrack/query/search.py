@@ -1,0 +1,196 @@
+"""Searching runs and experiments with filter strings; answers as entities, or as a DataFrame of MLflow's shape."""
+
+# ruff: noqa: S608 - what is put into SQL text are names of our own columns; values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gittrack.entities.tracking import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    LifecycleStage,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    ViewType,
+)
+from gittrack.query import filters
+from gittrack.record import presented
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gittrack.query.session import Session
+
+_STAGES = {ViewType.ACTIVE_ONLY: "not {deleted}", ViewType.DELETED_ONLY: "{deleted}", ViewType.ALL: "true"}
+_VIRTUAL = ", ".join(f'{expression} as "{key}"' for key, expression in filters.VIRTUAL_TAGS.items())
+_FACTS = """run_id, experiment_id, "user", status, epoch_ms(start_time) as start_ms, epoch_ms(end_time) as end_ms,
+    deleted, name"""
+
+
+@dataclass(frozen=True)
+class RunQuery:
+    """Which runs are asked for, in which order.
+
+    Attributes:
+        experiment_ids: Only the runs of these experiments; None for all.
+        filter_string: A filter, empty for all.
+        view_type: A `ViewType`.
+        order_by: Columns with ASC or DESC; then the newest first.
+    """
+
+    experiment_ids: Sequence[str] | None = None
+    filter_string: str | None = ""
+    view_type: int = ViewType.ACTIVE_ONLY
+    order_by: Sequence[str] | None = None
+
+    def compiled(self) -> tuple[str, str, dict[str, Any]]:
+        """Return the condition, the order, and their parameters.
+
+        Raises:
+            FilterError: The filter or the order is not understood.
+        """
+        where = filters.runs_where(self.filter_string)
+        order = filters.runs_order(self.order_by)
+        conditions = [_STAGES[self.view_type].format(deleted="deleted"), where.sql]
+        params = {**where.params, **order.params}
+        if self.experiment_ids is not None:
+            conditions.append("list_contains($experiments, experiment_id)")
+            params["experiments"] = [str(one) for one in self.experiment_ids]
+        return " and ".join(f"({condition})" for condition in conditions), order.sql, params
+
+
+def runs(session: Session, query: RunQuery, *, limit: int, offset: int = 0) -> list[Run]:
+    """Return the runs that are asked for, in order.
+
+    Raises:
+        FilterError: The filter or the order is not understood.
+    """
+    where, order, params = query.compiled()
+    rows = session.sql(
+        f"""select {_FACTS}, params, metrics, tags, {_VIRTUAL} from runs
+        where {where} order by {order} limit {int(limit)} offset {int(offset)}""",
+        params,
+    ).rows()
+    inputs = _inputs(session, [row[0] for row in rows])
+    return [_run(row, inputs.get(row[0], [])) for row in rows]
+
+
+def run(session: Session, run_id: str) -> Run | None:
+    """Return one run, deleted or not; None when it is not seen here."""
+    rows = session.sql(
+        f"select {_FACTS}, params, metrics, tags, {_VIRTUAL} from runs where run_id = $run_id",
+        {"run_id": run_id},
+    ).rows()
+    return _run(rows[0], _inputs(session, [run_id]).get(run_id, [])) if rows else None
+
+
+def _run(row: Sequence[Any], inputs: list[DatasetInput]) -> Run:
+    run_id, experiment_id, user, status, start, end, deleted, name, params, metrics, tags, *derived = row
+    virtual = zip(filters.VIRTUAL_TAGS, derived, strict=True)
+    return Run(
+        RunInfo(
+            run_id=run_id,
+            experiment_id=experiment_id,
+            user_id=user,
+            status=status,
+            start_time=start,
+            end_time=end,
+            lifecycle_stage=LifecycleStage.DELETED if deleted else LifecycleStage.ACTIVE,
+            artifact_uri=presented.artifact_uri(run_id),
+            run_name=name,
+        ),
+        RunData(metrics, params, {**{key: value for key, value in virtual if value is not None}, **tags}),
+        RunInputs(inputs),
+    )
+
+
+def _inputs(session: Session, run_ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
+    found: dict[str, list[DatasetInput]] = {}
+    for run_id, tags, *fields in session.sql(
+        """select run_id, tags, name, digest, source_type, source, schema, profile from datasets
+        where list_contains($run_ids, run_id)""",
+        {"run_ids": list(run_ids)},
+    ):
+        used = DatasetInput(Dataset(*fields), [InputTag(key, value) for key, value in tags.items()])
+        found.setdefault(run_id, []).append(used)
+    return found
+
+
+def frame(session: Session, query: RunQuery, *, limit: int) -> pd.DataFrame:
+    """Return the runs that are asked for as a DataFrame.
+
+    Returns:
+        Columns run_id, experiment_id, status, artifact_uri, start_time and end_time (UTC), then `metrics.<key>`
+        (NaN where a run has none), `params.<key>` (text, None) and `tags.<key>` (text, None), by key.
+
+    Raises:
+        FilterError: The filter or the order is not understood.
+    """
+    import pandas as pd
+
+    where, order, params = query.compiled()
+    chosen = session.sql(
+        f"""select run_id, experiment_id, status, 'runs:/' || run_id as artifact_uri, start_time, end_time,
+        {_VIRTUAL} from runs where {where} order by {order} limit {int(limit)}""",
+        params,
+    ).df()
+    facts = chosen.iloc[:, :6].copy()
+    for name in ("start_time", "end_time"):
+        facts[name] = facts[name].astype("datetime64[ns]").dt.tz_localize("UTC")
+    run_ids = chosen["run_id"].tolist()
+    places = {run_id: place for place, run_id in enumerate(run_ids)}
+    parts: dict[str, Any] = {}
+    for relation, value, empty in (
+        ("metrics", "last", float("nan")),
+        ("params", "value", None),
+        ("tags", "value", None),
+    ):
+        long = session.sql(
+            f"select run_id, key, {value} from {relation} where list_contains($run_ids, run_id)",
+            {"run_ids": run_ids},
+        )
+        columns: dict[str, list[Any]] = {}
+        if relation == "tags":
+            columns.update(
+                {key: chosen[key].tolist() for key in filters.VIRTUAL_TAGS if chosen[key].notna().any()}
+            )
+        for run_id, key, entry in long:
+            if key not in columns:
+                columns[key] = [empty] * len(run_ids)
+            columns[key][places[run_id]] = entry
+        parts.update({f"{relation}.{key}": columns[key] for key in sorted(columns)})
+    return pd.concat([facts, pd.DataFrame(parts, index=facts.index)], axis=1)
+
+
+def experiments(
+    session: Session,
+    *,
+    view_type: int = ViewType.ACTIVE_ONLY,
+    filter_string: str | None = None,
+    order_by: Sequence[str] | None = None,
+    limit: int,
+    offset: int = 0,
+) -> list[Experiment]:
+    """Return the experiments that are asked for, in order.
+
+    Raises:
+        FilterError: The filter or the order is not understood.
+    """
+    where = filters.experiments_where(filter_string)
+    order = filters.experiments_order(order_by)
+    stage = _STAGES[view_type].format(deleted="(lifecycle_stage = 'deleted')")
+    rows = session.sql(
+        f"""select experiment_id, name, lifecycle_stage, tags, epoch_ms(creation_time), epoch_ms(last_update_time)
+        from experiments where {stage} and ({where.sql}) order by {order.sql}
+        limit {int(limit)} offset {int(offset)}""",
+        {**where.params, **order.params},
+    ).rows()
+    location = session.layout.files.as_uri()
+    return [Experiment(one, name, location, stage, tags, *times) for one, name, stage, tags, *times in rows]
