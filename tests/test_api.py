@@ -14,7 +14,7 @@ import pytest
 
 import gittrack
 from gittrack import api
-from gittrack.errors import Conflict, InvalidValue
+from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.record import origin
 from tests.record.processes import script, sealed_runs
 
@@ -23,8 +23,9 @@ from tests.record.processes import script, sealed_runs
 def fresh(repo: Path, monkeypatch: pytest.MonkeyPatch):
     """Make each test a process of its own as far as the fluent functions can tell."""
     monkeypatch.chdir(repo)
-    monkeypatch.setitem(api._state, "experiment", None)
-    monkeypatch.setitem(api._state, "joined", False)
+    for name, value in {"experiment": None, "joined": False, "last": None, "system": {}}.items():
+        monkeypatch.setitem(api._state, name, value)
+    monkeypatch.delenv("GITTRACK_EXPERIMENT_ID", raising=False)  # and put it back as it was, unset
     origin._forget()
     yield
     while gittrack.active_run():
@@ -187,11 +188,14 @@ def test_the_run_that_the_environment_names_is_joined_once(repo, variable) -> No
 
 
 def test_a_run_id_that_is_none_is_refused_in_one_sentence(monkeypatch) -> None:
-    for wrong in ("abc", "../" * 11, "A" * 32, "g" * 32, 3):
+    for wrong in ("../" * 11, "", 3):
         with pytest.raises(InvalidValue, match="is not a run id"):
             gittrack.start_run(run_id=wrong)
+    for unknown in ("abc", "A" * 32, "g" * 32):  # MLflow takes such ids: they could be somebody's
+        with pytest.raises(NotFound, match=f"no run has the id '{unknown}'"):
+            gittrack.start_run(run_id=unknown)
     monkeypatch.setenv("GITTRACK_RUN_ID", "x")
-    with pytest.raises(InvalidValue, match="'x' is not a run id"):
+    with pytest.raises(NotFound, match="'x'"):
         gittrack.start_run()
 
 

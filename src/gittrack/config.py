@@ -24,6 +24,7 @@ DEFAULT_TEXT = b"""\
 format: gittrack/config/1
 # experiment: Default              # where runs go that name no experiment
 # durability: second               # second: on disk within a second; strict: before each call returns; os: at flush
+# reserve_deleted_names: false     # true: the name of a deleted experiment cannot be taken again, as in MLflow
 # capture_max_bytes: 10000000      # larger files stay out of the code capture, and are named
 """
 DURABILITIES = ("second", "strict", "os")
@@ -37,11 +38,30 @@ class Config:
         experiment: Where runs go that name no experiment.
         durability: `second`, `strict` or `os`; see docs/architecture.md.
         capture_max_bytes: Size of the largest file that the code capture takes.
+        reserve_deleted_names: Whether a deleted experiment keeps its name.
     """
 
     experiment: str = "Default"
     durability: str = "second"
     capture_max_bytes: int = 10_000_000
+    reserve_deleted_names: bool = False
+
+
+@dataclass(frozen=True)
+class SystemMetricsSettings:
+    """How to watch the machine while a run is active.
+
+    Attributes:
+        enabled: Whether to.
+        interval_s: Seconds between two samples.
+        samples: Samples that are averaged into one point.
+        node_id: The name of this machine in the keys, or None.
+    """
+
+    enabled: bool = False
+    interval_s: float = 10.0
+    samples: int = 1
+    node_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,10 @@ class Surroundings:
 
     Attributes:
         run_id: The run to log to instead of starting one, or None.
+        tracking_uri: The repository to record into, as a script for MLflow would be told; None for the one around.
+        experiment_id: The experiment that new runs go to, or None.
+        context: Tags for every new run.
+        system: How to watch the machine while a run is active.
         worktree: The working tree whose store takes the runs, when it is not the one around the current folder.
         repro: File that says which runs this process repeats, or None.
         depth: How many reproductions this process is inside of.
@@ -58,6 +82,10 @@ class Surroundings:
     """
 
     run_id: str | None
+    tracking_uri: str | None
+    experiment_id: str | None
+    context: Mapping[str, str]
+    system: SystemMetricsSettings
     worktree: Path | None
     repro: Path | None
     depth: int
@@ -89,6 +117,9 @@ _RECORDED = (
 )
 
 
+_ADDRESSED = ("EXPERIMENT_ID", "EXPERIMENT_NAME", "RUN_CONTEXT", "RUN_ID", "TRACKING_URI")
+
+
 def repeated(
     recorded: Mapping[str, str], *, program: str, pairs: Path, worktree: Path, depth: int, experiment: str
 ) -> dict[str, str]:
@@ -105,7 +136,7 @@ def repeated(
         depth: How many reproductions the command is inside of.
         experiment: Where runs go that name no experiment.
     """
-    dropped = {*_RECORDED, "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"}
+    dropped = {*_RECORDED, *(f"MLFLOW_{name}" for name in _ADDRESSED)}
     env = {
         name: value
         for name, value in os.environ.items()
@@ -126,13 +157,78 @@ def surroundings() -> Surroundings:
     """Return what the environment variables say now."""
     env = os.environ
     return Surroundings(
-        run_id=env.get("GITTRACK_RUN_ID") or env.get("MLFLOW_RUN_ID") or None,
+        run_id=_said("RUN_ID"),
+        tracking_uri=_said("TRACKING_URI"),
+        experiment_id=_said("EXPERIMENT_ID"),
+        context=_context(),
+        system=system_metrics(),
         worktree=Path(env["GITTRACK_WORKTREE"]) if env.get("GITTRACK_WORKTREE") else None,
         repro=_taken("GITTRACK_REPRO"),
         depth=int(env.get("GITTRACK_REPRO_DEPTH") or 0),
         user=env.get("LOGNAME") or env.get("USER") or env.get("USERNAME") or _login(),
         variables={name: env[name] for name in _RECORDED if name in env},
     )
+
+
+def _said(name: str) -> str | None:
+    """Return what a variable says under our name, or else under MLflow's."""
+    return os.environ.get(f"GITTRACK_{name}") or os.environ.get(f"MLFLOW_{name}") or None
+
+
+def pass_on(name: str, value: str | None) -> None:
+    """Tell the processes that this one starts from now on."""
+    os.environ.pop(f"MLFLOW_{name}", None)
+    if value is None:
+        os.environ.pop(f"GITTRACK_{name}", None)
+    else:
+        os.environ[f"GITTRACK_{name}"] = value
+
+
+def _context() -> dict[str, str]:
+    text = _said("RUN_CONTEXT")
+    if text is None:
+        return {}
+    try:
+        tags = json.loads(text)
+        return {str(key): str(value) for key, value in tags.items()}
+    except (ValueError, AttributeError) as error:
+        raise InvalidValue(
+            f"MLFLOW_RUN_CONTEXT is {text!r:.80}, not a JSON object of tags", hint='{"team": "red"}'
+        ) from error
+
+
+def system_metrics() -> SystemMetricsSettings:
+    """Return how the environment wants the machine to be watched.
+
+    Raises:
+        InvalidValue: A number is none, or not positive.
+    """
+    return SystemMetricsSettings(
+        enabled=_switch("ENABLE_SYSTEM_METRICS_LOGGING"),
+        interval_s=_positive("SYSTEM_METRICS_SAMPLING_INTERVAL", 10.0),
+        samples=int(_positive("SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", 1)),
+        node_id=_said("SYSTEM_METRICS_NODE_ID"),
+    )
+
+
+def _switch(name: str) -> bool:
+    return (_said(name) or "false").lower() in ("1", "true", "yes")
+
+
+def _positive(name: str, default: float) -> float:
+    text = _said(name)
+    try:
+        number = default if text is None else float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise InvalidValue(f"MLFLOW_{name} is {text!r:.80}, not a positive number")
+    return number
+
+
+def enable_async_logging(enable: bool = True) -> None:
+    """Do nothing: no call waits for the disk, whatever is asked for."""
+    del enable
 
 
 def _login() -> str:
@@ -167,7 +263,7 @@ def load(layout: Layout, parse: Callable[[bytes], dict[str, Any]]) -> Config:
         InvalidValue: A setting has a value that it cannot have.
     """
     config = _from_file(layout, parse)
-    experiment = os.environ.get("GITTRACK_EXPERIMENT") or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    experiment = os.environ.get("GITTRACK_EXPERIMENT") or _said("EXPERIMENT_NAME")
     durability = os.environ.get("GITTRACK_DURABILITY")
     return _checked(
         replace(
@@ -203,6 +299,10 @@ def _checked(config: Config) -> Config:
     if not isinstance(config.capture_max_bytes, int) or config.capture_max_bytes < 0:
         raise InvalidValue(
             f"capture_max_bytes is {config.capture_max_bytes!r} in .gittrack/config.yaml, not a size"
+        )
+    if not isinstance(config.reserve_deleted_names, bool):
+        raise InvalidValue(
+            f"reserve_deleted_names is {config.reserve_deleted_names!r} in .gittrack/config.yaml, not true or false"
         )
     if not isinstance(config.experiment, str) or not config.experiment:
         raise InvalidValue(f"experiment is {config.experiment!r} in .gittrack/config.yaml, not a name")

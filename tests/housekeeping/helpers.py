@@ -16,14 +16,14 @@ def opened(root: Path) -> tuple[Repository, Layout]:
     return repo, layout_of(repo, repo.root)
 
 
-def begin(root: Path, name: str = "trial", experiment: str = "churn") -> ActiveRun:
+def begin(root: Path, name: str = "trial", experiment: str = "Default") -> ActiveRun:
     project = Project.find(root)
     return ActiveRun.begin(
         project, project.config(), configs.surroundings(), name=name, experiment=experiment
     )
 
 
-def record(root: Path, name: str = "trial", experiment: str = "churn", text: str = "weights") -> ActiveRun:
+def record(root: Path, name: str = "trial", experiment: str = "Default", text: str = "weights") -> ActiveRun:
     """Record a run with points, a param and an artifact, and seal it."""
     run = begin(root, name, experiment)
     run.log_param("lr", 0.1)

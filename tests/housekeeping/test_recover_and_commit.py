@@ -88,11 +88,12 @@ def test_what_another_working_tree_has_is_not_lost(repo: Path, tmp_path: Path) -
     assert restore_unsaved(*opened(tmp_path / "other")) == []
 
 
-def test_a_damaged_second_copy_is_not_put_back(repo: Path) -> None:
+@pytest.mark.parametrize("name", ["run.yaml", "metrics.parquet"])
+def test_a_damaged_second_copy_is_not_put_back(repo: Path, name: str) -> None:
     run = record(repo)
     _, layout = opened(repo)
     git(repo, "clean", "-qfdx")
-    flip(layout.unsaved.run(Digest(str(run.digest))) / "run.yaml")
+    flip(layout.unsaved.run(Digest(str(run.digest))) / name)
 
     restore_unsaved(*opened(repo))
 
@@ -136,7 +137,7 @@ def test_commit_takes_runs_alone_whatever_else_is_staged_or_changed(repo: Path) 
     assert all(name.startswith(".gittrack/") for name in names)
     assert git(repo, "status", "--porcelain", "--", ":!.gittrack") == before
     subject = git(repo, "log", "-1", "--format=%s")
-    assert subject == f"gittrack: 2 runs of churn, other line ({first.run_id[:8]}…)"
+    assert subject == f"gittrack: 2 runs of Default, other line ({first.run_id[:8]}…)"
     assert second.run_id in git(repo, "log", "-1", "--format=%b")
 
 

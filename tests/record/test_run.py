@@ -281,6 +281,7 @@ def test_a_resumed_run_goes_on_where_it_was_and_supersedes_its_old_seal(project)
         project.config(),
         sealed(project, first),
         seals_of_it=[first.digest],
+        seen=(),
         metrics=(folder / "metrics.parquet").read_bytes(),
         patch=None,
     )

@@ -71,6 +71,39 @@ def test_a_publication_that_is_killed_at_any_step_can_be_repeated(tmp_path, want
     assert published(target) == FILES
 
 
+@pytest.mark.parametrize("synced", [True, False])
+@pytest.mark.parametrize("torn", [b"", b"a: ", None])
+def test_what_a_power_cut_left_torn_is_replaced_when_it_is_published_again(tmp_path, synced, torn) -> None:
+    target = tmp_path / "runs" / "ab" / "cd"
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp", synced=False)
+    assert published(target) == FILES
+    if torn is None:
+        (target / "run.yaml").unlink()
+    else:
+        (target / "run.yaml").write_bytes(torn)
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp", synced=synced)
+    assert published(target) == FILES
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_a_second_copy_is_synced_when_it_becomes_the_only_one(tmp_path, monkeypatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    target = tmp_path / "runs" / "ab" / "cd"
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp", synced=False)
+    assert not any("cd" in Path(path).parts for path in synced)
+    assert not any(path.endswith((".yaml", ".parquet")) for path in synced)
+    synced.clear()
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert synced == [*(str(target / name) for name in FILES), str(target), str(target.parent)]
+
+
 def test_many_threads_publish_the_same_folder_at_once(tmp_path) -> None:
     target = tmp_path / "runs" / "ab" / "cd"
     barrier, errors = threading.Barrier(8), []

@@ -16,10 +16,13 @@ Status: TypeAlias = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLE
 Scalar: TypeAlias = str | int | float | bool | None
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
+_EXPERIMENT_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 RunId = NewType("RunId", str)
 """32 lower-case hex digits, random, known from the start of a run."""
+
+ExperimentId = NewType("ExperimentId", str)
+"""Decimal digits; the same in every clone that creates an experiment of the same name. `Default` has 0."""
 
 Digest = NewType("Digest", str)
 """A SHA-256 as 64 lower-case hex digits: the content address of an object."""
@@ -34,6 +37,21 @@ def parse_run_id(text: object) -> RunId:
     if not isinstance(text, str) or not _RUN_ID.fullmatch(text):
         raise InvalidValue(f"{text!r} is not a run id", hint="a run id has 32 hex digits: gittrack ls")
     return RunId(text)
+
+
+def parse_experiment_id(text: object) -> ExperimentId:
+    """Return the experiment id that `text`, or a number, spells.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    spelled = str(text) if type(text) is int else text
+    if not isinstance(spelled, str) or not _EXPERIMENT_ID.fullmatch(spelled):
+        raise InvalidValue(
+            f"{text!r:.80} is not an experiment id",
+            hint="gittrack.get_experiment_by_name('...').experiment_id is one",
+        )
+    return ExperimentId(spelled)
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,29 @@ class DataFile:
     size: int
     kept_by: str
     files: int | None = None  # None for a file, the number of files for a folder
+
+
+@dataclass(frozen=True)
+class UsedDataset:
+    """A dataset as a run used it.
+
+    Attributes:
+        name: Its name.
+        digest: Over its content.
+        source_type: Kind of its source: local, http, code, ...
+        source: Where it came from, as JSON.
+        schema: Its columns, as JSON.
+        profile: Numbers about it, as JSON.
+        tags: `mlflow.data.context` says what it was used for.
+    """
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,7 +197,14 @@ class Series:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One recorded execution, as `run.yaml` holds it."""
+    """One recorded execution, as `run.yaml` holds it.
+
+    Attributes:
+        experiment: The name of its experiment when it was recorded.
+        experiment_id: The id of its experiment, when it is not the one that the name has by itself: the experiment
+            was renamed, or its name was used before.
+        seen: Newest events about the run that a resumed run has taken in.
+    """
 
     run_id: RunId
     experiment: str
@@ -173,37 +221,53 @@ class RunRecord:
     parent_run_id: RunId | None = None
     repro_of: RunId | None = None
     supersedes: tuple[Digest, ...] = ()
+    seen: tuple[Digest, ...] = ()
+    experiment_id: ExperimentId | None = None
     data: tuple[DataFile, ...] = ()
     params: Mapping[str, Scalar] = field(default_factory=dict)
     metrics: Mapping[str, MetricSummary] = field(default_factory=dict)
     series: Series | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    datasets: tuple[UsedDataset, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     volatile: tuple[str, ...] = ()
     error: str | None = None
     lost: tuple[str, ...] = ()  # what the record is known to lack, in words
 
 
+Op: TypeAlias = Literal["create", "rename", "set_tag", "delete_tag", "delete", "restore"]
+
+
 @dataclass(frozen=True)
 class Event:
-    """One later fact about a run.
+    """One later fact about a run or an experiment.
 
     Attributes:
-        subject: The run's id.
-        op: `set_tag`, `delete_tag`, `delete` or `restore`.
-        key: The tag's key; None for `delete` and `restore`.
-        value: The tag's value; None unless `op` is `set_tag`.
+        subject: The id of the run or the experiment.
+        op: What is said of it; only experiments are created and renamed.
+        key: The tag's key; None unless `op` is `set_tag` or `delete_tag`.
+        value: The tag's value, or the experiment's name; None unless `op` is `set_tag`, `create` or `rename`.
         time: Hybrid logical clock: milliseconds, never less than that of an event this one has seen.
         counter: Orders events of the same `time`.
         seen: Digests of the newest events about the subject that the writer knew.
         user: Who wrote it, for people.
     """
 
-    subject: RunId
-    op: Literal["set_tag", "delete_tag", "delete", "restore"]
+    subject: RunId | ExperimentId
+    op: Op
     key: str | None
     value: str | None
     time: int
     counter: int
     seen: tuple[Digest, ...]
     user: str
+
+    @property
+    def run_id(self) -> RunId | None:
+        """The run that it is about, None for an experiment."""
+        return RunId(self.subject) if _RUN_ID.fullmatch(self.subject) else None
+
+    @property
+    def experiment_id(self) -> ExperimentId | None:
+        """The experiment that it is about, None for a run."""
+        return None if _RUN_ID.fullmatch(self.subject) else ExperimentId(self.subject)

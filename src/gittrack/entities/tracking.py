@@ -366,6 +366,18 @@ class FileInfo(Entity):
     file_size: int | None
 
 
+class RunOperations:
+    """What an asynchronous call returns; it was recorded before it returned."""
+
+    @classmethod
+    def of(cls, synchronous: bool | None) -> RunOperations | None:
+        """Return operations for a call that asked not to be waited for, else None."""
+        return cls() if synchronous is False else None
+
+    def wait(self) -> None:
+        """Return: no call waits for the disk."""
+
+
 class PagedList(list[T], Generic[T]):
     """A list with the token of the page after it, None when there is none."""
 

@@ -125,7 +125,7 @@ def inspect_event(digest: Digest, content: bytes, *, now_ms: int) -> list[Flaw]:
         return [Flaw(_why_unreadable(content, formats.EVENT_FORMAT), str(error))]
     if event.time > now_ms + _FUTURE_MS:
         what = "it is dated more than a day ahead of this clock"
-        return [Flaw("future-event", what, severity="suspicious", run=event.subject)]
+        return [Flaw("future-event", what, severity="suspicious", run=event.run_id)]
     return []
 
 

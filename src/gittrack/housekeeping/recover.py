@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gittrack.git.repo import Repository
 from gittrack.housekeeping import stored
+from gittrack.housekeeping.flaws import inspect_run
 from gittrack.store import durable
 from gittrack.store.layout import FOLDER, Layout
 
@@ -61,7 +62,7 @@ def _put_back(layout: Layout, place: str) -> bool:
         files = stored.read(layout.unsaved, place)
     except OSError:
         return False
-    if not stored.is_whole(place, files):
+    if not _is_whole(place, files):
         return False
     path = layout.committed / place
     if place.startswith(f"{stored.RUNS}/"):
@@ -69,6 +70,14 @@ def _put_back(layout: Layout, place: str) -> bool:
     else:
         durable.write_once(path, files[path.name], tmp=layout.tmp)
     return True
+
+
+def _is_whole(place: str, files: dict[str, bytes]) -> bool:
+    """Whether nothing of a second copy is damaged: it is not synced, so that a power cut may have torn it."""
+    if not place.startswith(f"{stored.RUNS}/"):
+        return stored.is_whole(place, files)
+    digest = stored.digest_of(place)
+    return digest is not None and all(flaw.severity != "damaged" for flaw in inspect_run(digest, files)[1])
 
 
 def saved_places(repo: Repository, layout: Layout, places: list[str] | None = None) -> list[str]:

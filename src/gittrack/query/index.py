@@ -136,15 +136,17 @@ class Segments:
 
     def _read_segment(self, found: Indexed, name: str, prefix: str) -> None:
         ask = self.connection.execute
-        for item, digest, run_id, supersedes in ask(
-            f"select item, digest, run_id, supersedes from {prefix}.runs"
+        for item, digest, run_id, supersedes, seen in ask(
+            f"select item, digest, run_id, supersedes, seen from {prefix}.runs"
         ).fetchall():
             found.items.setdefault((name, "runs"), []).append(item)
-            found.runs.setdefault(Digest(digest), Seal(name, item, RunId(run_id), tuple(supersedes)))
-        for item, digest, run_id, op, key, value, when, counter, seen, user in ask(
-            f'select item, digest, run_id, op, key, value, time, counter, seen, "user" from {prefix}.events'
+            seal = Seal(name, item, RunId(run_id), tuple(supersedes), tuple(map(Digest, seen)))
+            found.runs.setdefault(Digest(digest), seal)
+        for item, digest, subject, op, key, value, when, counter, seen, user in ask(
+            f"""select item, digest, coalesce(run_id, experiment_id), op, key, value, time, counter, seen, "user"
+            from {prefix}.events"""
         ).fetchall():
-            event = Event(RunId(run_id), op, key, value, when, counter, tuple(map(Digest, seen)), user)
+            event = Event(subject, op, key, value, when, counter, tuple(map(Digest, seen)), user)
             found.items.setdefault((name, "events"), []).append(item)
             found.events.setdefault(Digest(digest), (name, item, event))
         for item, digest in ask(f"select item, digest from {prefix}.environments").fetchall():

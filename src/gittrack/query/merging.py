@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from gittrack.entities.record import Digest, RunRecord, Series
+from gittrack.record import live
 from gittrack.record.points import SortedPoints
 from gittrack.store import digest as digests
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 def merge(
     parts: Sequence[tuple[Digest | None, RunRecord, SortedPoints]],
 ) -> tuple[Digest | None, RunRecord, SortedPoints]:
-    """Return the run that seals come to: the union of points and artifacts; of each param and tag the later.
+    """Return the run that seals come to: the union of points, datasets and artifacts; of each param and tag the later.
 
     Later is the later end, then the greater digest; a run that has not ended is the latest.
 
@@ -35,6 +36,7 @@ def merge(
         tags={key: value for run in runs for key, value in run.tags.items()},
         artifacts=tuple(sorted(_distinct(runs, "artifacts"), key=lambda one: (one.path, one.digest))),
         data=tuple(sorted(_distinct(runs, "data"), key=lambda one: (one.path, one.digest))),
+        datasets=tuple({live.use(one): one for run in runs for one in run.datasets}.values()),
         supersedes=tuple(sorted(_distinct(runs, "supersedes"))),
         volatile=_distinct(runs, "volatile"),
         lost=_distinct(runs, "lost"),

@@ -28,7 +28,7 @@ from gittrack.store.layout import FOLDER, Layout
 
 RUNS, EVENTS, ENVIRONMENTS = "runs", "events", "envs"
 KINDS = (RUNS, EVENTS, ENVIRONMENTS)
-_FORMAT = 1
+_FORMAT = 2
 _NOT_SETTLED_NS = 50_000_000  # a folder may change twice within one tick of a filesystem's clock
 _SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _REST = 62

@@ -10,22 +10,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gittrack.query.view import Part, Selection, View
+from gittrack.record.experiments import DEFAULT, DEFAULT_ID
+from gittrack.record.system_tags import RUN_NAME
 
 if TYPE_CHECKING:
     import duckdb
 
 RELATIONS: Mapping[str, str] = {
-    "runs": "run_id, digest, experiment, name, status, start_time, end_time, duration_s, commit, code_tree, branch,"
-    ' dirty, "user", host, parent_run_id, repro_of, process, ordinal, command, environment, data_digest, deleted,'
-    " here, params, metrics, tags",
+    "runs": "run_id, digest, experiment, experiment_id, name, status, start_time, end_time, duration_s, commit,"
+    ' code_tree, branch, dirty, "user", host, parent_run_id, repro_of, process, ordinal, command, environment,'
+    " data_digest, deleted, here, params, metrics, tags",
     "params": "run_id, key, value, number",
     "metrics": "run_id, key, last, step, min, max, count",
     "points": "run_id, key, step, timestamp, value",
     "tags": "run_id, key, value, contested",
     "artifacts": "run_id, path, digest, size",
     "data": "run_id, path, digest, size, files, kept_by",
+    "datasets": "run_id, name, digest, source_type, source, schema, profile, context, tags",
+    "experiments": "experiment_id, name, lifecycle_stage, creation_time, last_update_time, tags",
     "environments": "digest, python, platform, distributions",
-    "events": 'run_id, op, key, value, time, "user", digest, contested, future',
+    "events": 'run_id, experiment_id, op, key, value, time, "user", digest, contested, future',
     "commits": "commit, parents, author, time, subject, branches",
 }
 OVERLAY = "memory.overlay"
@@ -34,6 +38,8 @@ _FUTURE_MS = 24 * 3600 * 1000  # clocks of two machines differ, by less than a d
 _STATE_TABLES = f"""
 create table {OVERLAY}.changes (run_id VARCHAR, deleted BOOLEAN, touched VARCHAR[], kept MAP(VARCHAR, VARCHAR));
 create table {OVERLAY}.tag_changes (run_id VARCHAR, key VARCHAR, value VARCHAR, contested BOOLEAN);
+create table {OVERLAY}.experiments (experiment_id VARCHAR, name VARCHAR, deleted BOOLEAN,
+    created BIGINT, changed BIGINT, tags MAP(VARCHAR, VARCHAR));
 create table {OVERLAY}.disagreeing (digest VARCHAR);
 create table {OVERLAY}.commits (commit VARCHAR, parents VARCHAR[], author VARCHAR, "time" TIMESTAMP,
     subject VARCHAR, branches VARCHAR[]);
@@ -69,23 +75,26 @@ def create(
         here: Ids of the overlay's runs that the checked-out tree holds.
     """
     connection.execute(_STATE_TABLES)
+    _fill_experiments(connection, view)
     _fill_state(connection, view)
     tables = _Lists(connection)
     gone = tables.texts("run_id", replaced, exclude=True)
     sources = [_source(part, prefixes[part.segment], gone, tables) for part in view.parts]
     sources.append(_Source(OVERLAY, "true", tables.texts("run_id", here), "false", "false"))
     changed = bool(view.changes)
+    grouped = bool(view.experiments)
     now = int(time.time() * 1000)
     connection.execute(
         ";\n".join(
             (
                 f"create view _all_runs as {_union(sources, 'runs', '*, {here} as here')}",
-                f"create view runs as {_runs(changed)}",
+                f"create view runs as {_runs(changed, grouped)}",
+                f"create view experiments as {_EXPERIMENTS}",
                 f"create view points as {_points(sources)}",
                 f"create view tags as {_tags(sources, changed)}",
                 *(
                     f"create view {name} as {_union(sources, name, RELATIONS[name])}"
-                    for name in ("params", "metrics", "artifacts", "data")
+                    for name in ("params", "metrics", "artifacts", "data", "datasets")
                 ),
                 f"create view environments as {_union(sources, 'environments', RELATIONS['environments'])}",
                 f"create view events as {_events(sources, now)}",
@@ -145,18 +154,43 @@ def _union(sources: list[_Source], table: str, columns: str) -> str:
     )
 
 
-def _runs(changed: bool) -> str:
-    columns = RELATIONS["runs"].replace(
-        "duration_s", "(epoch_ms(end_time) - epoch_ms(start_time)) / 1000.0 as duration_s"
-    )
-    if not changed:
-        return f"select {columns.replace('deleted', 'false as deleted')} from _all_runs"
-    deleted = "coalesce(changes.deleted, false) as deleted"
-    tags = """case when len(changes.touched) > 0 then map_from_entries(list_concat(
-        list_filter(map_entries(tags), lambda entry: not list_contains(changes.touched, entry.key)),
-        map_entries(changes.kept))) else tags end as tags"""
-    columns = columns.replace("deleted", deleted).replace("tags", tags)
-    return f"select {columns} from _all_runs left join {OVERLAY}.changes using (run_id)"
+def _runs(changed: bool, grouped: bool) -> str:
+    """Return the view of runs; what no event is about costs no join."""
+    now = {"duration_s": "(epoch_ms(end_time) - epoch_ms(start_time)) / 1000.0"}
+    deleted = []
+    joins = ""
+    if changed:
+        joins += f" left join {OVERLAY}.changes using (run_id)"
+        deleted.append("changes.deleted")
+        now["name"] = f"coalesce(changes.kept['{RUN_NAME}'], _all_runs.name)"
+        now["tags"] = f"""case when len(changes.touched) > 0 then map_from_entries(list_concat(
+            list_filter(map_entries(_all_runs.tags), lambda entry: not list_contains(changes.touched, entry.key)),
+            list_filter(map_entries(changes.kept), lambda entry: entry.key <> '{RUN_NAME}')))
+            else _all_runs.tags end"""
+    if grouped:
+        joins += f" left join {OVERLAY}.experiments using (experiment_id)"
+        deleted.append("experiments.deleted")
+        now["experiment"] = "coalesce(experiments.name, _all_runs.experiment)"
+    now["deleted"] = " or ".join(f"coalesce({column}, false)" for column in deleted) or "false"
+    columns = [name.strip() for name in RELATIONS["runs"].split(",")]
+    if joins:
+        now = {**{name: f"_all_runs.{name}" for name in columns}, **now}
+    selected = ", ".join(f"{now[name]} as {name}" if name in now else name for name in columns)
+    return f"select {selected} from _all_runs{joins}"
+
+
+_EXPERIMENTS = f"""
+    select experiment_id, coalesce(later.name, recorded.name) as name,
+        case when later.deleted then 'deleted' else 'active' end as lifecycle_stage,
+        epoch_ms(least(later.created, recorded.created)) as creation_time,
+        epoch_ms(coalesce(later.changed, recorded.created)) as last_update_time,
+        coalesce(later.tags, map([]::VARCHAR[], []::VARCHAR[])) as tags
+    from {OVERLAY}.experiments as later full join (
+        select experiment_id, first(experiment order by start_time, run_id) as name,
+            min(epoch_ms(start_time)) as created
+        from (select experiment_id, experiment, start_time, run_id from _all_runs
+            union all select '{DEFAULT_ID}', '{DEFAULT}', null, null)
+        group by experiment_id) as recorded using (experiment_id)"""
 
 
 def _points(sources: list[_Source]) -> str:
@@ -186,10 +220,32 @@ def _tags(sources: list[_Source], changed: bool) -> str:
 
 
 def _events(sources: list[_Source], now_ms: int) -> str:
-    columns = """run_id, op, key, value, epoch_ms(time) as time, "user", digest,
+    columns = """run_id, experiment_id, op, key, value, epoch_ms(time) as time, "user", digest,
         digest in (select digest from {overlay}.disagreeing) as contested, time > {future} as future"""
     filled = columns.format(overlay=OVERLAY, future=now_ms + _FUTURE_MS)
     return _union(sources, "events", filled)
+
+
+def _fill_experiments(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    if not view.experiments:
+        return
+    connection.execute(
+        f"""insert into {OVERLAY}.experiments select unnest($ids::varchar[]), unnest($names::varchar[]),
+        unnest($deleted::boolean[]), unnest($created::bigint[]), unnest($changed::bigint[]),
+        map_from_entries(unnest($tags::struct(k varchar, v varchar)[][]))""",
+        {
+            "ids": [one.experiment_id for one in view.experiments],
+            "names": [one.name for one in view.experiments],
+            "deleted": [one.deleted for one in view.experiments],
+            "created": [one.created for one in view.experiments],
+            "changed": [one.changed for one in view.experiments],
+            "tags": [_kept(one.tags) for one in view.experiments],
+        },
+    )
+
+
+def _kept(tags: Mapping[str, str | None]) -> list[dict[str, str]]:
+    return [{"k": key, "v": value} for key, value in tags.items() if value is not None]
 
 
 def _fill_state(connection: duckdb.DuckDBPyConnection, view: View) -> None:
@@ -202,16 +258,14 @@ def _fill_state(connection: duckdb.DuckDBPyConnection, view: View) -> None:
             "ids": [change.run_id for change in view.changes],
             "deleted": [change.deleted for change in view.changes],
             "touched": [list(change.tags) for change in view.changes],
-            "kept": [
-                [{"k": key, "v": value} for key, value in change.tags.items() if value is not None]
-                for change in view.changes
-            ],
+            "kept": [_kept(change.tags) for change in view.changes],
         },
     )
     rows = [
         (change.run_id, key, value, key in change.contested)
         for change in view.changes
         for key, value in change.tags.items()
+        if key != RUN_NAME
     ]
     if rows:
         ids, keys, values, contested = (list(column) for column in zip(*rows, strict=True))

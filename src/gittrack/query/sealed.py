@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from gittrack.config import Config
 from gittrack.entities.record import RunId
+from gittrack.errors import InvalidValue
 from gittrack.query.session import Session
+from gittrack.record import events
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 
 
-def resume(project: Project, config: Config, run_id: RunId) -> ActiveRun:
+def resume(project: Project, config: Config, run_id: RunId, *, amend: bool = False) -> ActiveRun:
     """Go on with a sealed run, from whatever branch it is on.
+
+    Args:
+        project: Where it is.
+        config: The project's settings.
+        run_id: The run.
+        amend: Only add to its record: it stays as it ended.
 
     Raises:
         NotFound: This clone knows no such run.
+        InvalidValue: It is deleted.
         Damaged: The record of the run cannot be read.
     """
     session = Session.open(project.repository, project.layout)
+    if session.rows("select 1 from runs where run_id = $run_id and deleted", run_id=run_id):
+        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
     points = session.points(run_id)
     return ActiveRun.resume(
         project,
         config,
         session.run(run_id),
         seals_of_it=session.seals(run_id),
+        seen=events.frontier(session.events(run_id)),
         metrics=points.to_parquet() if len(points) else None,
         patch=session.patch(run_id),
+        amend=amend,
     )

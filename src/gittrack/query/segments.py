@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING, Any
 from gittrack.entities.record import DataFile, Digest, Event, RunRecord, Scalar
 from gittrack.errors import Damaged
 from gittrack.query.damage import Damage
+from gittrack.record import experiments
+from gittrack.record.system_tags import CONTEXT
 
 if TYPE_CHECKING:
     import duckdb
 
 TABLES: Mapping[str, str] = {
-    "runs": "item INTEGER, digest VARCHAR, supersedes VARCHAR[], run_id VARCHAR, experiment VARCHAR,"
-    " name VARCHAR, status VARCHAR, start_time TIMESTAMP, end_time TIMESTAMP, commit VARCHAR, code_tree VARCHAR,"
+    "runs": "item INTEGER, digest VARCHAR, supersedes VARCHAR[], seen VARCHAR[], run_id VARCHAR,"
+    " experiment VARCHAR, experiment_id VARCHAR, name VARCHAR, status VARCHAR,"
+    " start_time TIMESTAMP, end_time TIMESTAMP, commit VARCHAR, code_tree VARCHAR,"
     ' branch VARCHAR, dirty BOOLEAN, "user" VARCHAR, host VARCHAR, parent_run_id VARCHAR, repro_of VARCHAR,'
     " process VARCHAR, ordinal BIGINT, command VARCHAR, environment VARCHAR, data_digest VARCHAR,"
     " params MAP(VARCHAR, VARCHAR), metrics MAP(VARCHAR, DOUBLE), tags MAP(VARCHAR, VARCHAR)",
@@ -38,7 +41,10 @@ TABLES: Mapping[str, str] = {
     "artifacts": "item INTEGER, run_id VARCHAR, path VARCHAR, digest VARCHAR, size BIGINT",
     "data": "item INTEGER, run_id VARCHAR, path VARCHAR, digest VARCHAR, size BIGINT, files BIGINT,"
     " kept_by VARCHAR",
-    "events": "item INTEGER, digest VARCHAR, run_id VARCHAR, op VARCHAR, key VARCHAR, value VARCHAR, time BIGINT,"
+    "datasets": "item INTEGER, run_id VARCHAR, name VARCHAR, digest VARCHAR, source_type VARCHAR, source VARCHAR,"
+    " schema VARCHAR, profile VARCHAR, context VARCHAR, tags MAP(VARCHAR, VARCHAR)",
+    "events": "item INTEGER, digest VARCHAR, run_id VARCHAR, experiment_id VARCHAR, op VARCHAR,"
+    " key VARCHAR, value VARCHAR, time BIGINT,"
     ' counter BIGINT, seen VARCHAR[], "user" VARCHAR',
     "environments": "item INTEGER, digest VARCHAR, python VARCHAR, platform VARCHAR,"
     " distributions MAP(VARCHAR, VARCHAR)",
@@ -46,7 +52,7 @@ TABLES: Mapping[str, str] = {
 }
 FORMAT = hashlib.sha256(repr(sorted(TABLES.items())).encode()).hexdigest()[:8]  # other columns, other files
 IDENTIFIED = ("runs", "events", "environments")  # tables whose rows are objects with a digest
-_OF_A_RUN = ("runs", "params", "metrics", "points", "tags", "artifacts", "data")
+_OF_A_RUN = ("runs", "params", "metrics", "points", "tags", "artifacts", "data", "datasets")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _TIME = """case when timestamp between -62135596800000 and 253402300799999 then epoch_ms(timestamp)
     when timestamp < 0 then '-infinity'::timestamp else 'infinity'::timestamp end"""
@@ -244,6 +250,16 @@ class Builder:
             ],
         )
 
+        self._insert(
+            "datasets",
+            [
+                (item, one.run.run_id, used.name, used.digest, used.source_type, used.source, used.schema,
+                 used.profile, used.tags.get(CONTEXT), _entries(used.tags))
+                for item, one in numbered
+                for used in one.run.datasets
+            ],
+        )  # fmt: skip
+
     def _sum_up(self, first: int, sealed: Sequence[SealedRun]) -> None:
         """Write what the series of runs come to, whatever their `run.yaml` claims."""
         self._connection.execute(f"create or replace temp table staged ({TABLES['runs']})")
@@ -313,8 +329,10 @@ def _run_row(item: int, sealed: SealedRun) -> tuple[Any, ...]:
         item,
         sealed.digest,
         list(run.supersedes),
+        list(run.seen),
         run.run_id,
         run.experiment,
+        run.experiment_id or experiments.id_of(run.experiment),
         run.name,
         run.status,
         run.start_time,
@@ -340,7 +358,8 @@ def _run_row(item: int, sealed: SealedRun) -> tuple[Any, ...]:
 
 def _event_row(event: Event) -> tuple[Any, ...]:
     return (
-        event.subject,
+        event.run_id,
+        event.experiment_id,
         event.op,
         event.key,
         event.value,

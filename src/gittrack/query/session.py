@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gittrack.entities.record import Digest, Event, MetricSummary, RunId, RunRecord
+from gittrack.entities.record import Digest, Event, ExperimentId, MetricSummary, RunId, RunRecord
 from gittrack.errors import Damaged, NotFound
 from gittrack.git.repo import Repository
 from gittrack.query import commits
@@ -20,6 +20,7 @@ from gittrack.query.places import Catalogue, Scope
 from gittrack.query.reader import Reader
 from gittrack.query.sql import Result, SqlError
 from gittrack.record.points import Points, SortedPoints
+from gittrack.record.system_tags import RUN_NAME
 from gittrack.store.layout import PATCH_FILE, Layout
 
 __all__ = ["Damage", "Result", "Scope", "Session", "SqlError"]
@@ -125,7 +126,9 @@ class Session:
         for change in self._engine.view.changes:
             if change.run_id == run_id:
                 tags = {**run.tags, **change.tags}
-                run = replace(run, tags={key: value for key, value in tags.items() if value is not None})
+                name = tags.pop(RUN_NAME, None)
+                kept = {key: value for key, value in tags.items() if value is not None}
+                run = replace(run, tags=kept, name=name or run.name)
         return replace(run, metrics=self._summaries(run_id))
 
     def points(self, run_id: RunId) -> SortedPoints:
@@ -180,10 +183,12 @@ class Session:
         with self._reader() as reader:
             return next((found for _, found in reader.environments([digest])), None)
 
-    def events(self, run_id: RunId) -> dict[Digest, Event]:
-        """Return the events about a run by digest: what a new one has to come after."""
+    def events(self, subject: RunId | ExperimentId) -> dict[Digest, Event]:
+        """Return the events about a run or an experiment by digest: what a new one has to come after."""
         with self._reader() as reader:
-            wanted = self.rows("select digest from events where run_id = $run_id", run_id=run_id)
+            wanted = self.rows(
+                "select digest from events where coalesce(run_id, experiment_id) = $subject", subject=subject
+            )
             return dict(reader.events([Digest(digest) for (digest,) in wanted]))
 
     def _ask(self, query: str, params: Mapping[str, Any] | None) -> Any:

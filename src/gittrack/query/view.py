@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gittrack.entities.record import Digest, Event, RunId
+from gittrack.entities.record import Digest, Event, ExperimentId, RunId
 from gittrack.query.damage import Damage
 from gittrack.record import events as folding
 
@@ -74,6 +74,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class ExperimentChange:
+    """What events make of one experiment."""
+
+    experiment_id: ExperimentId
+    name: str | None
+    deleted: bool
+    tags: Mapping[str, str | None]
+    created: int
+    changed: int
+
+
+@dataclass(frozen=True)
 class View:
     """What one answer is made from.
 
@@ -81,6 +93,7 @@ class View:
         parts: What is taken from each segment.
         merges: Runs with several newest seals: id, the digests of these, whether one is in the checked-out tree.
         changes: What events make of runs.
+        experiments: What events make of experiments.
         disagreeing: Digests of events that are contested.
         damaged: What was found damaged.
         complete: Whether everything that was listed could be read.
@@ -89,6 +102,7 @@ class View:
     parts: tuple[Part, ...] = ()
     merges: tuple[tuple[RunId, tuple[Digest, ...], bool], ...] = ()
     changes: tuple[Change, ...] = ()
+    experiments: tuple[ExperimentChange, ...] = ()
     disagreeing: tuple[Digest, ...] = ()
     damaged: tuple[Damage, ...] = ()
     complete: bool = True
@@ -102,6 +116,7 @@ class Seal:
     item: int
     run_id: RunId
     supersedes: tuple[Digest, ...]
+    seen: tuple[Digest, ...] = ()
 
 
 @dataclass
@@ -140,7 +155,11 @@ def make(
     merges = {run_id: found for run_id, found in newest.items() if len(found) > 1}
     alone = [found[0] for found in newest.values() if len(found) == 1]
     seen_events = {digest: indexed.events[digest] for digest in events if digest in indexed.events}
-    states = folding.fold({digest: entry[2] for digest, entry in seen_events.items()})
+    taken_in = _taken_in(seals, newest, indexed)
+    states = folding.fold(
+        {digest: entry[2] for digest, entry in seen_events.items() if digest not in taken_in}
+    )
+    about_runs = {event.run_id for _, _, event in seen_events.values()}
     chosen = (
         _by_segment((seals[one].segment, seals[one].item) for one in alone),
         _by_segment((seals[one].segment, seals[one].item) for one in alone if one in here),
@@ -164,7 +183,23 @@ def make(
             (run_id, tuple(found), any(digest in here for digest in found))
             for run_id, found in sorted(merges.items())
         ),
-        changes=tuple(_change(run_id, state) for run_id, state in sorted(states.items())),
+        changes=tuple(
+            _change(RunId(subject), state)
+            for subject, state in sorted(states.items())
+            if subject in about_runs
+        ),
+        experiments=tuple(
+            ExperimentChange(
+                ExperimentId(subject),
+                state.name,
+                state.deleted,
+                dict(state.tags),
+                state.created,
+                state.changed,
+            )
+            for subject, state in sorted(states.items())
+            if subject not in about_runs
+        ),
         disagreeing=tuple(sorted({one for state in states.values() for one in state.disagreeing})),
         damaged=tuple(sorted(set(damaged))),
         complete=len(seals) == len(set(runs)),
@@ -183,6 +218,21 @@ def _newest(seals: Mapping[Digest, Seal]) -> dict[RunId, list[Digest]]:
     return by_run
 
 
+def _taken_in(
+    seals: Mapping[Digest, Seal], newest: Mapping[RunId, Sequence[Digest]], indexed: Indexed
+) -> set[Digest]:
+    """Return the events that resumed runs have taken in: what such a run says came after them."""
+    resumed = [found for found in newest.values() if all(seals[digest].seen for digest in found)]
+    if not resumed:
+        return set()
+    events = {digest: event for digest, (_, _, event) in indexed.events.items()}
+    return {
+        one
+        for found in resumed
+        for one in set.intersection(*(folding.closure(events, seals[digest].seen) for digest in found))
+    }
+
+
 def _by_segment(rows: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for segment, item in rows:
@@ -191,8 +241,7 @@ def _by_segment(rows: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
 
 
 def _change(run_id: RunId, state: folding.State) -> Change:
-    contested = tuple(sorted(key for key in state.contested if key is not None))
-    return Change(run_id, state.deleted, dict(state.tags), contested)
+    return Change(run_id, state.deleted, dict(state.tags), tuple(sorted(state.contested)))
 
 
 def to_document(view: View) -> dict[str, Any]:
@@ -206,6 +255,10 @@ def to_document(view: View) -> dict[str, Any]:
         "changes": [
             [change.run_id, change.deleted, dict(change.tags), list(change.contested)]
             for change in view.changes
+        ],
+        "experiments": [
+            [one.experiment_id, one.name, one.deleted, dict(one.tags), one.created, one.changed]
+            for one in view.experiments
         ],
         "disagreeing": list(view.disagreeing),
         "damaged": [[one.code, one.path, one.what] for one in view.damaged],
@@ -225,6 +278,7 @@ def from_document(document: Mapping[str, Any]) -> View:
             Change(run_id, deleted, tags, tuple(contested))
             for run_id, deleted, tags, contested in document["changes"]
         ),
+        experiments=tuple(ExperimentChange(*fields) for fields in document["experiments"]),
         disagreeing=tuple(document["disagreeing"]),
         damaged=tuple(Damage(*one) for one in document["damaged"]),
         complete=document["complete"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
 from gittrack.record import live, origin
 from gittrack.record import trust as trusting
+from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name, id_of
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
@@ -32,6 +34,34 @@ def code(project: Project, config: Config, lost: list[str]) -> Capture | None:
         more = len(capture.code.left_out) - 5
         warn(f"gittrack left out of the code capture: {shown}" + (f" and {more} more" if more > 0 else ""))
     return capture
+
+
+def group(project: Project, config: Config, experiment: str | Group, *, user: str) -> Group:
+    """Return the experiment that a run goes to, created where there is none; a failing disk does not stop it.
+
+    Raises:
+        InvalidValue: It cannot have that name, or a deleted experiment keeps the name.
+    """
+    if isinstance(experiment, Group):
+        return experiment
+    if experiment == DEFAULT:
+        return Group(DEFAULT_ID, DEFAULT)
+    place = (project.layout.committed, experiment)
+    known = _groups.get(place)
+    if known is None or time.monotonic() - known[0] > _FRESH_S:
+        try:
+            project.init()
+            found = Experiments(project.layout).ensure(
+                experiment, user=user, reserve_deleted=config.reserve_deleted_names
+            )
+        except OSError:
+            found = Group(id_of(check_name(experiment)), experiment)
+        _groups[place] = known = (time.monotonic(), found)
+    return known[1]
+
+
+_FRESH_S = 1.0
+_groups: dict[tuple[Path, str], tuple[float, Group]] = {}
 
 
 def environment(project: Project, lost: list[str]) -> Digest | None:

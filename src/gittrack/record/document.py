@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gittrack.errors import Damaged
@@ -22,6 +23,7 @@ MAX_DEPTH = 16
 _MOST_IN_LINE = WIDTH // 3  # an entry of a line takes a character, a comma and a space at least
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _COLLECTIONS = (Mapping, list, tuple)
+_REMEMBERED = 64  # characters: keys, names, digests
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+@=-]*( [A-Za-z0-9_/.+@=-]+)*", re.ASCII)
 _HEX_ID = re.compile(r"(?=.{12})[0-9a-f]*[acdf][0-9a-f]*", re.ASCII)  # no number in any YAML
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", ".", "..", "..."}
@@ -81,12 +83,14 @@ def _is_collection(value: Any) -> bool:
 
 def _is_leaf(value: Any) -> bool:
     entries = value.values() if isinstance(value, Mapping) else value
-    return not any(_is_collection(entry) and entry for entry in entries)
+    return not any(type(entry) not in _SCALARS and _is_collection(entry) and entry for entry in entries)
 
 
 def _flow(value: Any) -> str:
+    if type(value) in _SCALARS:
+        return scalar(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join([f"{scalar(key)}: {_flow(entry)}" for key, entry in value.items()]) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
     return scalar(value)
@@ -94,20 +98,20 @@ def _flow(value: Any) -> str:
 
 def scalar(value: Any) -> str:
     """Return one value as it is written: text that any reader could take for something else has quotes."""
+    if isinstance(value, str):
+        if isinstance(value, Plain):
+            return str(value)
+        return _known_text(value) if len(value) <= _REMEMBERED else _text(value)
     if value is None:
         return "null"
     if value is True or value is False:
         return "true" if value else "false"
-    if isinstance(value, str):
-        return _text(value)
     if isinstance(value, float):
         return _float(value)
     return str(int(value))
 
 
 def _text(text: str) -> str:
-    if isinstance(text, Plain):
-        return str(text)
     if _HEX_ID.fullmatch(text):
         return text
     if _PLAIN.fullmatch(text) and text.casefold() not in _RESERVED and not _looks_numeric(text):
@@ -116,6 +120,10 @@ def _text(text: str) -> str:
         text.encode("utf-8", "replace").decode(), ensure_ascii=False
     )  # YAML has no lone surrogates
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+
+
+# The keys of a run's file come again in every run, and with each of its metrics.
+_known_text = lru_cache(1024)(_text)
 
 
 def _looks_numeric(text: str) -> bool:

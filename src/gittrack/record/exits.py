@@ -31,6 +31,13 @@ def watch(run: ActiveRun) -> None:
     _open.append(run)
 
 
+def open_here(run_id: str) -> ActiveRun | None:
+    """Return the run of an id if this process has it open; of several handles the latest."""
+    return next(
+        (run for run in reversed(_open) if run.run_id == run_id and not run.has_ended and run.is_mine), None
+    )
+
+
 def _install() -> None:
     """Look out for the end of this process; a forked child has what its parent set up, and its own way to end."""
     main = threading.main_thread()
@@ -102,7 +109,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 def _end_all(status: Status, error: BaseException | None) -> None:
     for run in reversed(_open):
-        if run.is_mine:
+        if run.is_mine and not run.is_amended:
             run.end(status, error=None if error is None or status == "FINISHED" else traceback_of(error))
         else:
             run.leave()

@@ -18,11 +18,14 @@ from gittrack.entities.record import (
     Event,
     LeftOut,
     MetricSummary,
+    Op,
     Process,
     RunRecord,
     Series,
     Status,
     Submodule,
+    UsedDataset,
+    parse_experiment_id,
     parse_run_id,
 )
 from gittrack.errors import Damaged
@@ -39,7 +42,8 @@ T = TypeVar("T")
 
 _STATUSES = get_args(Status)
 _OBJECT_ID_LENGTHS = (40, 64)
-_EVENT_OPS = ("set_tag", "delete_tag", "delete", "restore")
+_RUN_OPS = ("set_tag", "delete_tag", "delete", "restore")
+_EXPERIMENT_OPS = get_args(Op)
 
 
 def time_text(milliseconds: int) -> Plain:
@@ -57,13 +61,14 @@ def dump_run(run: RunRecord) -> bytes:
             "format": RUN_FORMAT,
             "run_id": run.run_id,
             "experiment": run.experiment,
+            **_given(experiment_id=run.experiment_id),
             "name": run.name,
             "status": run.status,
             "start_time": time_text(run.start_time),
             "end_time": None if run.end_time is None else time_text(run.end_time),
             **_given(parent_run_id=run.parent_run_id, repro_of=run.repro_of),
             "process": {"id": run.process.id, "ordinal": run.process.ordinal},
-            **_given(supersedes=list(run.supersedes)),
+            **_given(supersedes=list(run.supersedes), seen=list(run.seen)),
             "user": run.user,
             "host": run.host,
             "code": None if run.code is None else _code_document(run.code),
@@ -78,6 +83,7 @@ def dump_run(run: RunRecord) -> bytes:
                 series=run.series
                 and {"rows": run.series.rows, "digest": run.series.digest, "file": run.series.file},
                 tags=run.tags,
+                datasets=[_dataset_document(dataset) for dataset in run.datasets],
                 artifacts=[{"path": a.path, "digest": a.digest, "size": a.size} for a in run.artifacts],
                 volatile=list(run.volatile),
                 error=run.error,
@@ -124,6 +130,16 @@ def _command_document(command: Command) -> dict[str, Any]:
     }
 
 
+def _dataset_document(used: UsedDataset) -> dict[str, Any]:
+    return {
+        "name": used.name,
+        "digest": used.digest,
+        "source_type": used.source_type,
+        "source": used.source,
+        **_given(schema=used.schema, profile=used.profile, tags=used.tags),
+    }
+
+
 def _data_document(entry: DataFile) -> dict[str, Any]:
     files = _given(files=entry.files)
     return {"path": entry.path, "digest": entry.digest, "size": entry.size, **files, "kept_by": entry.kept_by}
@@ -153,7 +169,7 @@ def dump_event(event: Event) -> bytes:
     return document.dump(
         {
             "format": EVENT_FORMAT,
-            "run_id": event.subject,
+            **_given(run_id=event.run_id, experiment_id=event.experiment_id),
             "op": event.op,
             **_given(key=event.key, value=event.value),
             "time": time_text(event.time),
@@ -208,6 +224,8 @@ class _Reader:
             repro_of=self._maybe("repro_of", parse_run_id),
             process=self._take("process", self._nested(_Reader._process)),
             supersedes=self._list("supersedes", digests.parse),
+            seen=self._list("seen", digests.parse),
+            experiment_id=self._maybe("experiment_id", parse_experiment_id),
             user=self._take("user", _str),
             host=self._maybe("host", _mapping) or {},
             code=self._maybe("code", self._nested(_Reader._code)),
@@ -218,6 +236,7 @@ class _Reader:
             metrics=self._maybe("metrics", self._map_of(_Reader._summary)) or {},
             series=self._maybe("series", self._nested(_Reader._series)),
             tags=self._maybe("tags", _texts) or {},
+            datasets=self._list("datasets", self._nested(_Reader._dataset)),
             artifacts=self._list("artifacts", self._nested(_Reader._artifact)),
             volatile=self._list("volatile", _str),
             error=self._maybe("error", _str),
@@ -226,9 +245,10 @@ class _Reader:
 
     def event(self) -> Event:
         self._format(EVENT_FORMAT)
+        experiment = self._maybe("experiment_id", parse_experiment_id)
         return Event(
-            subject=self._take("run_id", parse_run_id),
-            op=self._take("op", _one_of(_EVENT_OPS)),
+            subject=experiment or self._take("run_id", parse_run_id),
+            op=self._take("op", _one_of(_EXPERIMENT_OPS if experiment else _RUN_OPS)),
             key=self._maybe("key", _str),
             value=self._maybe("value", _str),
             time=self._take("time", _time),
@@ -298,6 +318,17 @@ class _Reader:
             size=self._take("size", _count),
             kept_by=self._take("kept_by", _str),
             files=self._maybe("files", _count),
+        )
+
+    def _dataset(self) -> UsedDataset:
+        return UsedDataset(
+            name=self._take("name", _str),
+            digest=self._take("digest", _str),
+            source_type=self._take("source_type", _str),
+            source=self._take("source", _str),
+            schema=self._maybe("schema", _str),
+            profile=self._maybe("profile", _str),
+            tags=self._maybe("tags", _texts) or {},
         )
 
     def _summary(self) -> MetricSummary:

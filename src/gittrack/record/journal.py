@@ -92,8 +92,8 @@ class Journal:
             OSError: The disk did not take it.
             Conflict: The run has ended.
         """
-        if draft is not None:
-            self._write_file(draft, {}, b"")
+        if draft is not None:  # whoever makes the folder syncs it
+            self._write_file(draft, {}, b"", sync_name=False)
         else:
             self._start_file({}, b"")
 
@@ -110,7 +110,9 @@ class Journal:
             else:
                 return
 
-    def _write_file(self, folder: Path, continues: dict[str, Any], content: bytes) -> None:
+    def _write_file(
+        self, folder: Path, continues: dict[str, Any], content: bytes, *, sync_name: bool = True
+    ) -> None:
         """Make the file appear whole: what it continues is given up only when its own content is on disk."""
         name = f"{os.getpid()}-{random_hex()[:12]}{SUFFIX}"
         draft = folder / f"{name}.new"
@@ -125,7 +127,8 @@ class Journal:
             os.fsync(descriptor)
             durable.hook("journal.rename")
             draft.rename(folder / name)
-            durable.sync_folder(folder)
+            if sync_name:
+                durable.sync_folder(folder)
         except BaseException:
             locking.release(descriptor)
             for path in (draft, folder / name):

@@ -23,6 +23,7 @@ from gittrack.entities.record import (
     RunRecord,
     Series,
     Status,
+    UsedDataset,
     parse_run_id,
 )
 from gittrack.errors import Damaged, InvalidValue, NotFound
@@ -31,6 +32,7 @@ from gittrack.record import frames, identity, journal_reader
 from gittrack.record.journal import LOCK_FILE, Journal
 from gittrack.record.journal_reader import Contents
 from gittrack.record.points import Points, SortedPoints, read_parquet
+from gittrack.record.system_tags import CONTEXT
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import METRICS_FILE, PATCH_FILE, RUN_FILE, Layout
@@ -150,10 +152,17 @@ def read(folder: Path) -> LiveRun:
         OSError: The folder is gone.
     """
     alive = is_written(folder)  # looked at first: what is read of a run that has ended is then all of it
-    run, points = assemble(start_of(folder), read_journals(folder), base_points(folder))
-    if alive:
-        run = replace(run, status="RUNNING", end_time=None)
+    start = start_of(folder)
+    journals = read_journals(folder)
+    run, points = assemble(start, journals, base_points(folder))
+    if alive and start.end_time is None:
+        run = replace(run, status=_status_alive(journals), end_time=None)
     return LiveRun(run, points, alive)
+
+
+def _status_alive(contents: list[Contents]) -> Status:
+    said: list[Status] = [fact["status"] for fact, _ in _in_order(contents) if "status" in fact]
+    return said[-1] if said else "RUNNING"
 
 
 def start_of(folder: Path) -> RunRecord:
@@ -212,8 +221,9 @@ def assemble(
 ) -> tuple[RunRecord, SortedPoints]:
     """Return the run and the points that a start and its journals come to; the same for whoever asks.
 
-    The status is the word of the process that owns the run; without one, the run was killed. The end of a run
-    that nobody ended is the time of its last record. Of two values of one key the later counts.
+    The status is the word of the process that owns the run; without one, the run was killed, and ended with its
+    last record. A run that had ended when it was opened again, to add to its record, stays as it ended. Of two
+    values of one key the later counts.
 
     Raises:
         Damaged: A record says what this gittrack does not understand.
@@ -233,13 +243,16 @@ def _assemble(
     facts = _in_order(contents)
     ends = [fact for fact, owner in facts if "end" in fact and owner]
     last = max([start.start_time, *(found.last_time for found in contents)])
-    end: dict[str, Any] = ends[-1] if ends else {"end": "KILLED", "t": last}
-    errors = [fact["error"] for fact, _ in facts if fact.get("error")]
+    unended: dict[str, Any] = {"end": "KILLED", "t": last}
+    if start.end_time is not None:
+        unended = {"end": start.status, "t": start.end_time, "error": start.error}
+    end = ends[-1] if ends else unended
+    errors = [fact["error"] for fact in (unended, *(fact for fact, _ in facts)) if fact.get("error")]
     status: Status = end["end"]
     run = replace(
         start,
         status=status,
-        end_time=max(start.start_time, int(end["t"])),
+        end_time=max(start.start_time, int(end.get("at", end["t"]))),
         error=errors[-1] if errors and status != "FINISHED" else None,
         lost=(*start.lost, *_lost(facts, contents)),
     )
@@ -279,6 +292,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     params, tags = dict(run.params), dict(run.tags)
     artifacts = {artifact.path: artifact for artifact in run.artifacts}
     data = {entry.path: entry for entry in run.data}
+    datasets = {use(dataset): dataset for dataset in run.datasets}
     volatile = dict.fromkeys(run.volatile)
     name = run.name
     for fact in facts:
@@ -294,15 +308,24 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         if "data" in fact:
             entry = DataFile(**fact["data"])
             data[entry.path] = entry
+        if "dataset" in fact:
+            dataset = UsedDataset(**fact["dataset"])
+            datasets[use(dataset)] = dataset
     return replace(
         run,
         name=name,
         params=params,
         tags=tags,
         volatile=tuple(volatile),
+        datasets=tuple(datasets.values()),
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
         data=tuple(data[path] for path in sorted(data)),
     )
+
+
+def use(dataset: UsedDataset) -> tuple[str, str, str | None]:
+    """Return what makes two uses of a dataset one: name, digest and context."""
+    return dataset.name, dataset.digest, dataset.tags.get(CONTEXT)
 
 
 def sealed_files(

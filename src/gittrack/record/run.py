@@ -5,32 +5,45 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from gittrack.config import Config, Surroundings
-from gittrack.data import hashing
-from gittrack.entities.record import Code, Command, DataFile, Digest, RunId, RunRecord, Scalar, Status
-from gittrack.errors import Conflict, GittrackError, InvalidValue, NotFound, StorageFailed
+from gittrack.entities.record import (
+    Artifact,
+    Code,
+    Command,
+    DataFile,
+    Digest,
+    RunId,
+    RunRecord,
+    Scalar,
+    Status,
+    UsedDataset,
+    parse_run_id,
+)
+from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, StorageFailed
 from gittrack.git.capture import Capture
-from gittrack.record import begin, columns, inputs, live, names, origin, serialise, values
+from gittrack.record import begin, columns, inputs, live, names, origin, values
 from gittrack.record import seal as seals
+from gittrack.record.artifacts import ArtifactLog
 from gittrack.record.environment import host
+from gittrack.record.experiments import Group, id_of
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
+from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.warning import warn
 from gittrack.store.digest import random_hex
-from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
-    from gittrack.entities.tracking import RunInfo
+    from gittrack.entities.tracking import Run, RunData, RunInfo, RunInputs
 
 
-class ActiveRun:
+class ActiveRun(ArtifactLog):
     """A run that this process logs to; also a context manager that ends it.
 
     Errors of the user (a bad key, a value that is no number) raise before anything is written. Errors of the
@@ -48,10 +61,14 @@ class ActiveRun:
         self._capture = capture
         self._files = FileStore(project.layout)
         self._params: dict[str, Scalar] = dict(start.params)
+        self._tags: dict[str, str] = dict(start.tags)
+        self._artifacts: dict[str, Artifact] = {artifact.path: artifact for artifact in start.artifacts}
         self._checked: set[str] = set()
-        self._status: Status = "RUNNING"
+        self._status: Status = start.status
         self._name = start.name
         self._end_time: int | None = None
+        self._left = False
+        self._before_end: list[Callable[[], None]] = []
         self.digest: Digest | None = None
 
     @classmethod
@@ -61,11 +78,12 @@ class ActiveRun:
         config: Config,
         around: Surroundings,
         *,
-        experiment: str | None = None,
+        experiment: str | Group | None = None,
         name: str | None = None,
         parent: RunId | None = None,
         tags: Mapping[str, Any] | None = None,
         command: Command | None = None,
+        start_time: int | None = None,
     ) -> ActiveRun:
         """Start a run: when this returns, the run and its code are on disk.
 
@@ -73,21 +91,30 @@ class ActiveRun:
             project: What it is recorded into.
             config: The project's settings.
             around: What the surrounding process says.
-            experiment: The named group it belongs to.
+            experiment: The experiment it belongs to; created where there is none of that name.
             name: A label; made up when there is none.
             parent: The run it is part of.
-            tags: Tags to start with.
+            tags: Tags to start with; `mlflow.runName` and `mlflow.parentRunId` are the name and the parent.
             command: What is run, when it is not this Python process.
+            start_time: Milliseconds since 1970 UTC; now without one.
+
+        Raises:
+            InvalidValue: The experiment cannot have that name, a tag cannot be one, or two names are given.
         """
+        kept = _texts(tags or {})
+        name = _one_name(name, kept.pop(RUN_NAME, None))
+        parent = parent or _parent(kept)
+        group = begin.group(project, config, experiment or config.experiment, user=around.user)
         lost: list[str] = []
         capture = begin.code(project, config, lost)
         process = origin.next_process()
         run = RunRecord(
             run_id=RunId(random_hex()),
-            experiment=values.as_text(experiment or config.experiment, "the experiment's name"),
+            experiment=group.name,
+            experiment_id=None if group.experiment_id == id_of(group.name) else group.experiment_id,
             name=values.as_text(name or names.made_up(), "the run's name"),
             status="RUNNING",
-            start_time=time.time_ns() // 1_000_000,
+            start_time=time.time_ns() // 1_000_000 if start_time is None else start_time,
             end_time=None,
             user=around.user,
             host=host(),
@@ -97,7 +124,7 @@ class ActiveRun:
             environment=begin.environment(project, lost),
             parent_run_id=parent,
             repro_of=origin.repro_of(around, process),
-            tags=_texts(tags or {}),
+            tags=kept,
             lost=tuple(map(values.shortened, lost)),
         )
         journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)
@@ -126,7 +153,8 @@ class ActiveRun:
             except OSError as error:
                 warn(f"gittrack cannot write to run {run_id[:8]} ({error}); {KEEPING}")
         known, _ = live.assemble(start, contents, None)
-        return cls(project, replace(start, params=known.params), journal, owner=False, capture=None)
+        start = replace(start, params=known.params, tags=known.tags, artifacts=known.artifacts)
+        return cls(project, start, journal, owner=False, capture=None)
 
     @classmethod
     def resume(
@@ -136,8 +164,10 @@ class ActiveRun:
         sealed: RunRecord,
         *,
         seals_of_it: Sequence[Digest],
+        seen: Sequence[Digest],
         metrics: bytes | None,
         patch: bytes | None,
+        amend: bool = False,
     ) -> ActiveRun:
         """Go on with a run that has ended; its next seal supersedes those before.
 
@@ -146,19 +176,17 @@ class ActiveRun:
             config: The project's settings.
             sealed: The run as it is.
             seals_of_it: Digests of its present seals.
+            seen: Newest of the events that `sealed` shows.
             metrics: Its points as Parquet, or None.
             patch: Its `code.patch`, or None.
+            amend: Only add to the record: it stays as it ended.
         """
-        origin.next_process()
         run = replace(
-            sealed,
-            status="RUNNING",
-            end_time=None,
-            supersedes=tuple(sorted(seals_of_it)),
-            series=None,
-            metrics={},
-            error=None,
+            sealed, supersedes=tuple(sorted(seals_of_it)), seen=tuple(seen), series=None, metrics={}
         )
+        if not amend:
+            origin.next_process()
+            run = replace(run, status="RUNNING", end_time=None, error=None)
         journal = begin.create(project, config, run, patch=patch, base=metrics)
         return cls(project, run, journal, owner=True, capture=None)
 
@@ -178,31 +206,65 @@ class ActiveRun:
         return dict(self._params)
 
     @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags set by this process and before it joined."""
+        return dict(self._tags)
+
+    @property
     def code(self) -> Code | None:
         """The tie to git, None when it could not be taken."""
         return self._start.code
 
     @property
+    def experiment_group(self) -> Group:
+        """The experiment that the run belongs to, with its id."""
+        return Group(self._start.experiment_id or id_of(self.experiment), self.experiment)
+
+    @property
     def info(self) -> RunInfo:
         """Id, name, experiment, status and times, under MLflow's names."""
-        from gittrack.entities.tracking import RunInfo  # a training that only records does not pay for it
+        from gittrack.record import presented  # a training that only records does not pay for it
 
-        return RunInfo(
-            run_id=self.run_id,
-            experiment_id="0",
-            user_id=self._start.user,
+        run = replace(
+            self._start,
+            name=self._name,
             status=self._status,
-            start_time=self._start.start_time,
-            end_time=self._end_time,
-            lifecycle_stage="active",
-            artifact_uri=f"runs:/{self.run_id}",
-            run_name=self._name,
+            end_time=self._start.end_time if self._end_time is None else self._end_time,
         )
+        return presented.info(run, deleted=False)
+
+    @property
+    def data(self) -> RunData:
+        """Params, last values of metrics and tags as they are now, under MLflow's names."""
+        return self._now().data
+
+    @property
+    def inputs(self) -> RunInputs:
+        """The datasets that were logged until now, under MLflow's names."""
+        return self._now().inputs
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return `info`, `data` and `inputs` as plain dictionaries."""
+        return self._now().to_dictionary()
+
+    def _now(self) -> Run:
+        from gittrack.record import presented
+
+        try:
+            run = live.read(self._project.layout.live_run(self.run_id)).run
+        except (OSError, Damaged):  # it has ended, or the disk took nothing: what this process knows
+            run = replace(self._start, params=self._params, tags=self._tags, name=self._name)
+        return presented.run(run, deleted=False)
 
     @property
     def has_ended(self) -> bool:
-        """Whether `end` was called."""
-        return self._end_time is not None
+        """Whether this process logs no more to it."""
+        return self._end_time is not None or self._left
+
+    @property
+    def is_amended(self) -> bool:
+        """Whether the run had ended when it was opened, and is only added to."""
+        return self._start.end_time is not None
 
     @property
     def is_mine(self) -> bool:
@@ -226,6 +288,10 @@ class ActiveRun:
                 all are over 8 MB.
         """
         self._must_run()
+        self._write_params(self._new_params(params))
+
+    def _new_params(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
+        """Return those params that were not logged before, checked."""
         new = {values.check_key(key, "param"): values.as_param(value, key) for key, value in params.items()}
         for key, value in new.items():
             if key in self._params and str(self._params[key]) != str(value):
@@ -235,9 +301,45 @@ class ActiveRun:
                 )
         fresh = {key: value for key, value in new.items() if key not in self._params}
         values.check_together(fresh, "param")
+        return fresh
+
+    def _write_params(self, fresh: Mapping[str, Scalar]) -> None:
         if fresh:
             self._params.update(fresh)
             self._journal.fact({"params": fresh})
+
+    def log_batch(
+        self,
+        points: Sequence[tuple[str, Any, int | None, int | None]],
+        params: Mapping[str, Any],
+        tags: Mapping[str, Any],
+    ) -> None:
+        """Record points, params and tags; all or none.
+
+        Args:
+            points: Key, value, timestamp (milliseconds since 1970 UTC, None for now) and step (None for 0) of each.
+            params: Input values.
+            tags: Tags.
+
+        Raises:
+            InvalidValue: One of them cannot be recorded; nothing was.
+        """
+        self._must_run()
+        fresh, texts = self._new_params(params), _texts(tags)
+        checked = [
+            (
+                values.check_key(key, "metric"),
+                values.as_float(value, key),
+                0 if step is None else values.as_step(step, key),
+                None if timestamp is None else values.as_timestamp(timestamp, key),
+            )
+            for key, value, timestamp, step in points
+        ]
+        self._write_params(fresh)
+        for point in checked:
+            self._journal.point(*point)
+        if texts:
+            self._write_tags(texts)
 
     def log_metric(
         self, key: str, value: float, step: int | None = None, timestamp: int | None = None
@@ -263,7 +365,7 @@ class ActiveRun:
             step = values.as_step(step, key)
         if timestamp is not None:
             timestamp = values.as_timestamp(timestamp, key)
-        if self._end_time is not None:
+        if self._end_time is not None or self._left:
             self._must_run()
         self._journal.point(key, value, step, timestamp)
 
@@ -324,12 +426,21 @@ class ActiveRun:
             InvalidValue: A key cannot be one, or a value is over 1 MB of text, or all are over 8 MB.
         """
         self._must_run()
-        self._journal.fact({"tags": _texts(tags)})
+        self._write_tags(_texts(tags))
+
+    def _write_tags(self, texts: dict[str, str]) -> None:
+        name = texts.pop(RUN_NAME, None)
+        if name is not None:
+            self.set_name(name)
+        if texts:
+            self._tags.update(texts)
+            self._journal.fact({"tags": texts})
 
     def delete_tag(self, key: str) -> None:
         """Take a tag off the run."""
         self._must_run()
-        self._journal.fact({"untag": values.check_key(key, "tag")})
+        self._tags.pop(values.check_key(key, "tag"), None)
+        self._journal.fact({"untag": key})
 
     def set_name(self, name: str) -> None:
         """Give the run another label.
@@ -341,61 +452,21 @@ class ActiveRun:
         self._name = values.as_text(name, "the run's name")
         self._journal.fact({"name": self._name})
 
+    def set_status(self, status: Status) -> None:
+        """Say that the run is RUNNING, or SCHEDULED; `end` says how it ended."""
+        self._must_run()
+        self._status = status
+        self._journal.fact({"status": status})
+
     def set_volatile(self, *patterns: str) -> None:
         """Say which artifacts and metrics, by glob, differ from one execution to the next by nature."""
         self._must_run()
         self._journal.fact({"volatile": [values.as_text(pattern, "a pattern") for pattern in patterns]})
 
-    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep a file, or a folder under its own name, as output of the run.
-
-        Args:
-            local_path: What to keep; its content is copied, or shared where the disk can.
-            artifact_path: The folder among the run's artifacts.
-
-        Raises:
-            NotFound: There is nothing at `local_path`.
-            InvalidValue: A name cannot be an artifact's.
-        """
-        source = Path(local_path)
-        if source.is_dir():
-            prefix = f"{artifact_path}/{source.name}" if artifact_path else source.name
-            self.log_artifacts(source, prefix)
-            return
-        if not source.exists():
-            raise NotFound(f"there is no file or folder '{source}'")
-        self._keep_file(source, f"{artifact_path}/{source.name}" if artifact_path else source.name)
-
-    def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Keep all files below a folder as outputs of the run.
-
-        Raises:
-            NotFound: There is no such folder.
-            InvalidValue: A name cannot be an artifact's, or a link leads out of the folder.
-        """
-        folder = Path(local_dir)
-        if not folder.is_dir():
-            raise NotFound(f"there is no folder '{folder}'")
-        for name, file in hashing.walk(folder):
-            self._keep_file(file, f"{artifact_path}/{name}" if artifact_path else name)
-
-    def log_text(self, text: str, artifact_file: str) -> None:
-        """Keep text as an artifact."""
-        self._keep_bytes(text.encode("utf-8", "replace"), artifact_file)
-
-    def log_dict(self, dictionary: Any, artifact_file: str) -> None:
-        """Keep a dictionary as an artifact: YAML for `.yaml` and `.yml`, else JSON."""
-        self._keep_bytes(serialise.dictionary(dictionary, artifact_file), artifact_file)
-
-    def log_figure(
-        self, figure: Any, artifact_file: str, *, save_kwargs: Mapping[str, Any] | None = None
-    ) -> None:
-        """Keep a matplotlib or plotly figure as an artifact, in the format of the file's ending.
-
-        Raises:
-            InvalidValue: `figure` is neither.
-        """
-        self._keep_bytes(serialise.figure(figure, artifact_file, dict(save_kwargs or {})), artifact_file)
+    def log_dataset(self, dataset: UsedDataset) -> None:
+        """Record the use of a dataset; the same one for the same purpose counts once."""
+        self._must_run()
+        self._journal.fact({"dataset": asdict(dataset)})
 
     def log_data(self, path: str | os.PathLike[str]) -> DataFile:
         """Record an input file or folder by digest, and keep its content unless git does.
@@ -423,7 +494,12 @@ class ActiveRun:
         self._journal.flush()
 
     def end(
-        self, status: Status = "FINISHED", *, error: str | None = None, exit_code: int | None = None
+        self,
+        status: Status = "FINISHED",
+        *,
+        error: str | None = None,
+        exit_code: int | None = None,
+        end_time: int | None = None,
     ) -> None:
         """End the run and seal it; when this returns the sealed run is on disk. Ending twice does nothing.
 
@@ -431,14 +507,16 @@ class ActiveRun:
             status: FINISHED, FAILED or KILLED.
             error: The traceback of what ended it; of one over 64 kB the middle is left out.
             exit_code: Of the command that ran.
+            end_time: Milliseconds since 1970 UTC; now without one.
         """
-        if self._end_time is not None:
+        if self.has_ended:
             return
-        self._end_time = time.time_ns() // 1_000_000
+        self._close_watchers()
+        self._end_time = time.time_ns() // 1_000_000 if end_time is None else end_time
         self._status = status
         if self._journal.dropped:
             self._journal.fact({"lost": f"{self._journal.dropped} records that the disk did not take"})
-        fact: dict[str, Any] = {"end": status}
+        fact: dict[str, Any] = {"end": status} if end_time is None else {"end": status, "at": end_time}
         if error is not None:
             fact["error"] = values.shortened(error)
         if exit_code is not None:
@@ -457,11 +535,32 @@ class ActiveRun:
         self._journal.close()
 
     def leave(self) -> None:
-        """Log no more to a run that another process owns, which a forked child does when it exits."""
+        """Log no more to a run that goes on without this process, or that had ended before."""
+        if self.has_ended:
+            return
+        self._close_watchers()
+        self._left = True
         if self._journal.name and self._journal.sync():
             self._journal.stop()
             self._seal()  # the last to leave, when the owner has gone before
         self._journal.close()
+
+    def before_end(self, close: Callable[[], None]) -> None:
+        """Call `close` when this process stops logging to the run, while it still can."""
+        self._before_end.append(close)
+
+    def _close_watchers(self) -> None:
+        while self._before_end:
+            self._before_end.pop()()
+
+    def next_step(self, prefix: str) -> int:
+        """Return the step after the last of all metrics whose keys begin with `prefix`."""
+        folder = self._project.layout.live_run(self.run_id)
+        try:
+            metrics = live.read(folder).run.metrics
+        except (OSError, Damaged):
+            return 0
+        return max((one.step + 1 for key, one in metrics.items() if key.startswith(prefix)), default=0)
 
     def _seal(self) -> None:
         folder = self._project.layout.live_run(self.run_id)
@@ -492,28 +591,8 @@ class ActiveRun:
         self.end(status, error=None if status == "FINISHED" or error is None else traceback_of(error))
 
     def _must_run(self) -> None:
-        if self._end_time is not None:
+        if self.has_ended:
             raise ended(self.run_id)
-
-    def _keep_file(self, source: Path, name: str) -> None:
-        safe_path(name, what="artifact path")
-        self._keep(name, lambda: self._files.put_file(source), missing=source)
-
-    def _keep_bytes(self, content: bytes, name: str) -> None:
-        safe_path(name, what="artifact path")
-        self._keep(name, lambda: self._files.put_bytes(content))
-
-    def _keep(self, name: str, put: Any, missing: Path | None = None) -> None:
-        self._must_run()
-        try:
-            digest, size = put()
-        except OSError as error:
-            if missing is not None and not os.access(missing, os.R_OK):
-                raise NotFound(f"'{missing}' cannot be read: {error.strerror}") from error
-            self._journal.fact({"lost": values.shortened(f"artifact {name}: {error.strerror or error}")})
-            warn(f"gittrack could not keep the artifact '{name}': {error}")
-            return
-        self._journal.fact({"artifact": {"path": name, "digest": digest, "size": size}})
 
 
 def status_of(error: BaseException | None) -> Status:
@@ -534,3 +613,22 @@ def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
     }
     values.check_together(texts, "tag")
     return texts
+
+
+def _one_name(given: str | None, tagged: str | None) -> str | None:
+    if given and tagged and given != tagged:
+        raise InvalidValue(
+            f"the run is called '{given}' by run_name and '{tagged}' by the tag {RUN_NAME}",
+            hint="give it one of the two",
+        )
+    return given or tagged
+
+
+def _parent(tags: dict[str, str]) -> RunId | None:
+    """Return the parent that a tag names; a tag that names no run stays a tag."""
+    try:
+        parent = parse_run_id(tags.get(PARENT_RUN_ID))
+    except InvalidValue:
+        return None
+    del tags[PARENT_RUN_ID]
+    return parent

@@ -10,16 +10,23 @@ from typing import Any
 
 from gittrack.errors import InvalidValue
 
+_PLOTLY = ("png", "jpg", "jpeg", "webp", "svg", "pdf")
+
 
 def dictionary(value: Any, artifact_file: str) -> bytes:
-    """Return YAML for `.yaml` and `.yml`, else JSON with an indent of 2; what neither knows becomes text."""
+    """Return YAML for `.yaml` and `.yml`, else JSON with an indent of 2; what neither knows becomes text.
+
+    Raises:
+        InvalidValue: `value` holds itself, or has keys that JSON has not.
+    """
+    try:
+        text = json.dumps(value, indent=2, default=str)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise InvalidValue(f"'{artifact_file}' cannot be written: {error}") from error
     if PurePosixPath(artifact_file).suffix.lower() in (".yaml", ".yml"):
         import yaml
 
-        plain = json.loads(json.dumps(value, default=str))
-        text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    else:
-        text = json.dumps(value, indent=2, default=str)
+        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True)
     return text.encode("utf-8", "replace")
 
 
@@ -34,13 +41,7 @@ def figure(value: Any, artifact_file: str, save_kwargs: dict[str, Any]) -> bytes
     if matplotlib is not None and isinstance(value, matplotlib.Figure):
         return _matplotlib(value, ending or "png", save_kwargs)
     if plotly is not None and isinstance(value, plotly.Figure):
-        if ending in ("", "html"):
-            html: str = value.to_html(
-                **{"include_plotlyjs": "cdn", "auto_play": False, "div_id": "figure", **save_kwargs}
-            )
-            return html.encode()
-        image: bytes = value.to_image(format=ending, **save_kwargs)
-        return image
+        return _plotly(value, ending or "html", save_kwargs)
     raise InvalidValue(f"a {type(value).__name__} is not a figure of matplotlib or plotly")
 
 
@@ -55,3 +56,22 @@ def _matplotlib(value: Any, ending: str, save_kwargs: dict[str, Any]) -> bytes:
     except ValueError as error:
         raise InvalidValue(f"matplotlib cannot save a figure as '{ending}': {error}") from error
     return out.getvalue()
+
+
+def _plotly(value: Any, ending: str, save_kwargs: dict[str, Any]) -> bytes:
+    if ending == "html":
+        fixed = {"include_plotlyjs": "cdn", "auto_play": False, "div_id": "figure"}
+        options = {key: option for key, option in save_kwargs.items() if key != "auto_open"}
+        html: str = value.to_html(**{**fixed, **options})
+        return html.encode()
+    if ending not in _PLOTLY:
+        raise InvalidValue(
+            f"plotly cannot save a figure as '{ending}'", hint=f"one of html, {', '.join(_PLOTLY)}"
+        )
+    try:
+        image: bytes = value.to_image(format=ending, **save_kwargs)
+    except (RuntimeError, ValueError) as error:
+        raise InvalidValue(
+            f"plotly cannot save a figure as '{ending}' here", hint="pip install kaleido"
+        ) from error
+    return image

@@ -20,18 +20,20 @@ def _nothing(_step: str) -> None:
 
 hook: Callable[[str], None] = _nothing
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
-def write_file(path: Path, content: bytes | memoryview) -> None:
+
+def write_file(path: Path, content: bytes | memoryview, *, synced: bool = True) -> None:
     """Write a new file at `path` and sync it; the folder is not synced.
 
     Raises:
         OSError: The disk did not take it.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = os.open(path, _NEW_FILE, 0o666)
     try:
         write_all(descriptor, content)
-        os.fsync(descriptor)
+        if synced:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -48,11 +50,15 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
 def sync_folder(path: Path) -> None:
     """Sync the names in a folder, where the system can."""
     with contextlib.suppress(OSError):  # Windows opens no folder; some network disks sync none
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
@@ -92,23 +98,50 @@ def write_once(path: Path, content: bytes, *, tmp: Path) -> None:
         replace_file(path, content, tmp=tmp)
 
 
-def publish_folder(path: Path, files: Mapping[str, bytes], *, tmp: Path, step: str = "publish") -> None:
-    """Make the folder `path` with `files` in it appear in one rename, whole; one that is there is left alone."""
-    if not path.is_dir():  # whoever made it may have died before the sync below
-        _publish(path, files, tmp, step)
+def publish_folder(
+    path: Path, files: Mapping[str, bytes], *, tmp: Path, step: str = "publish", synced: bool = True
+) -> None:
+    """Make the folder `path` with `files` in it appear in one rename, whole; one that has them is left alone.
+
+    Args:
+        path: The folder; one that has other content, as a power cut may leave it, is replaced.
+        files: Content by name.
+        tmp: Where it is written first.
+        step: How the steps are called.
+        synced: False for a second copy of what is on disk: processes find it whole, a power cut may tear it.
+    """
+    is_there = path.is_dir()
+    if is_there and not _has(path, files):
+        remove_folder(path, tmp=tmp)
+        is_there = False
+    is_mine = not is_there and _publish(path, files, tmp, step, synced=synced)
+    if synced and not is_mine:  # whoever made it may have died before a sync, or needed none
+        for name in files:
+            _sync(path / name)
+        sync_folder(path)
     hook(f"{step}.sync")
-    sync_folder(path.parent)
+    if synced:
+        sync_folder(path.parent)
 
 
-def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> None:
+def _has(path: Path, files: Mapping[str, bytes]) -> bool:
+    try:
+        return all((path / name).read_bytes() == content for name, content in files.items())
+    except OSError:
+        return False
+
+
+def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, synced: bool) -> bool:
+    """Whether this process, and no other before it, made the folder."""
     make_folder(tmp)
     draft = tmp / random_hex()
     try:
         draft.mkdir()
         for name, content in files.items():
             hook(f"{step}.write {name}")
-            write_file(draft / name, content)
-        sync_folder(draft)
+            write_file(draft / name, content, synced=synced)
+        if synced:
+            sync_folder(draft)
         make_folder(path.parent)
         hook(f"{step}.rename")
         draft.rename(path)
@@ -116,6 +149,8 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str) -> No
         free_folder(draft)
         if not path.is_dir():  # another process published the same content first
             raise
+        return False
+    return True
 
 
 def remove_folder(path: Path, *, tmp: Path) -> None:

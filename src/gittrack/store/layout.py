@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from gittrack.entities.record import Digest, RunId
@@ -35,62 +36,62 @@ class Layout:
     committed: Path
     private: Path
 
-    @property
+    @cached_property
     def config(self) -> Path:
         """Settings that the whole project shares."""
         return self.committed / "config.yaml"
 
-    @property
+    @cached_property
     def gitattributes(self) -> Path:
         """Tells git that sealed files are binary."""
         return self.committed / ".gitattributes"
 
-    @property
+    @cached_property
     def runs(self) -> Path:
         """Sealed runs."""
         return self.committed / "runs"
 
-    @property
+    @cached_property
     def events(self) -> Path:
         """Later facts about runs."""
         return self.committed / "events"
 
-    @property
+    @cached_property
     def environments(self) -> Path:
         """Environments, shared by the runs made in them."""
         return self.committed / "envs"
 
-    @property
+    @cached_property
     def unsaved(self) -> Layout:
         """Second copies of what no commit holds yet, laid out as the committed folder is."""
         return Layout(self.private / "unsaved", self.private)
 
-    @property
+    @cached_property
     def live(self) -> Path:
         """Journals of runs that have not ended."""
         return self.private / "live"
 
-    @property
+    @cached_property
     def files(self) -> Path:
         """Content of artifacts and data, by digest."""
         return self.private / "files" / "sha256"
 
-    @property
+    @cached_property
     def index(self) -> Path:
         """Derived; can be deleted at any time."""
         return self.private / "index"
 
-    @property
+    @cached_property
     def tmp(self) -> Path:
         """Files and folders on their way to their final name."""
         return self.private / "tmp"
 
-    @property
+    @cached_property
     def worktrees(self) -> Path:
         """Working trees in which runs are reproduced."""
         return self.private / "worktrees"
 
-    @property
+    @cached_property
     def local_config(self) -> Path:
         """This clone's own settings."""
         return self.private / "config.yaml"

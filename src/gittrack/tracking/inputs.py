@@ -1,0 +1,37 @@
+"""Recording which datasets a run used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from gittrack.entities.record import UsedDataset
+from gittrack.entities.tracking import Dataset, DatasetInput
+from gittrack.errors import GittrackError
+from gittrack.record.run import ActiveRun
+from gittrack.record.warning import warn
+
+
+def log(run: ActiveRun, dataset: Any, tags: Mapping[str, str]) -> None:
+    """Record the use of a dataset by a run; the local file or folder that it came from is recorded by digest too.
+
+    Raises:
+        InvalidValue: It is no dataset.
+    """
+    from gittrack import data  # loads what only those who log datasets need
+
+    entity = data.as_entity(dataset, tags, context=run.data.tags)
+    run.log_dataset(used(entity))
+    source = dataset.source
+    if isinstance(source, data.LocalArtifactDatasetSource) and source.path.exists():
+        try:
+            run.log_data(source.path)
+        except GittrackError as error:  # a path that a run's file cannot have; the dataset has its own digest
+            warn(f"gittrack recorded the dataset '{entity.dataset.name}', not '{source.path}': {error}")
+
+
+def used(entity: DatasetInput) -> UsedDataset:
+    """Return what a run's file says of the use of a dataset."""
+    said = {field.name: getattr(entity.dataset, field.name) for field in fields(Dataset)}
+    return UsedDataset(**said, tags={tag.key: tag.value for tag in entity.tags})

@@ -1,0 +1,353 @@
+"""The calls of a client that are about runs, their params, metrics and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gittrack import config
+from gittrack.entities.record import Op, RunId, Status
+from gittrack.entities.tracking import (
+    DatasetInput,
+    LifecycleStage,
+    Metric,
+    PagedList,
+    Param,
+    Run,
+    RunOperations,
+    RunStatus,
+    RunTag,
+    ViewType,
+)
+from gittrack.errors import InvalidValue, NotFound
+from gittrack.record import exits
+from gittrack.record.experiments import Group
+from gittrack.record.run import ActiveRun
+from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
+from gittrack.record.values import as_text, check_key
+from gittrack.tracking import facts, inputs, open_runs
+from gittrack.tracking.connection import check_page, check_view, page
+from gittrack.tracking.experiments import ExperimentCalls
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class RunCalls(ExperimentCalls):
+    """Runs: created, found, logged to, ended, deleted and restored."""
+
+    def create_run(
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        """Start a run, which is not made the active run; its code and environment are recorded as for any run.
+
+        Args:
+            experiment_id: The experiment that it belongs to.
+            start_time: Milliseconds since 1970 UTC; now without one.
+            tags: Tags to start with.
+            run_name: A label; made up when there is none.
+
+        Raises:
+            NotFound: There is no such experiment.
+            InvalidValue: The experiment is deleted, or a tag cannot be one.
+        """
+        one = self._active(experiment_id)
+        project = self._project()
+        run = ActiveRun.begin(
+            project,
+            project.config(),
+            config.surroundings(),
+            experiment=Group(one.experiment_id, one.name),  # type: ignore[arg-type]
+            name=run_name,
+            tags=tags,
+            start_time=start_time,
+        )
+        exits.watch(run)
+        return Run(run.info, run.data, run.inputs)
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run as it is now, deleted or not.
+
+        Raises:
+            NotFound: This clone knows no such run.
+        """
+        from gittrack.query import search
+
+        wanted = open_runs.id_of(run_id)
+        found = search.run(self._session(), wanted)
+        if found is None:
+            raise open_runs.unknown(wanted)
+        return found
+
+    def get_parent_run(self, run_id: str) -> Run | None:
+        """Return the run that a run is part of, or None.
+
+        Raises:
+            NotFound: This clone knows no such run, or no such parent.
+        """
+        parent = self.get_run(run_id).data.tags.get(PARENT_RUN_ID)
+        return None if parent is None else self.get_run(parent)
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList[Run]:
+        """Return the runs that a filter lets through; see docs/search.md for its language.
+
+        Args:
+            experiment_ids: The experiments whose runs are asked for.
+            filter_string: For instance `metrics.auc > 0.9 AND params.depth = '6'`.
+            run_view_type: Active ones, deleted ones, or all.
+            max_results: At most so many, from 1 to 50,000.
+            order_by: For instance `["metrics.auc DESC"]`; then the newest come first.
+            page_token: The `.token` of the page before.
+
+        Raises:
+            InvalidValue: The filter, the order or a number is not understood.
+        """
+        from gittrack.query import search
+
+        limit, offset = check_page(max_results, page_token)
+        query = search.RunQuery(_several(experiment_ids), filter_string, check_view(run_view_type), order_by)
+        return page(search.runs(self._session(), query, limit=limit + 1, offset=offset), limit, offset)
+
+    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
+        """Return all points of a metric by time, then step, then value; none for a metric that was not logged.
+
+        Raises:
+            NotFound: This clone knows no such run.
+        """
+        table = self._points(run_id, key, "epoch_ms(timestamp) as timestamp, step, value")
+        times, steps, numbers = (table.column(name).to_pylist() for name in ("timestamp", "step", "value"))
+        wanted = str(run_id)
+        return [
+            Metric(key, value, time, step, None, None, None, wanted)
+            for value, time, step in zip(numbers, times, steps, strict=True)
+        ]
+
+    def points(self, run_id: str, key: str) -> pa.Table:
+        """Return all points of a metric as an Arrow table.
+
+        Returns:
+            Shape (n, 3): step (int64), timestamp (UTC), value (float64), by time, then step, then value.
+
+        Raises:
+            NotFound: This clone knows no such run.
+        """
+        return self._points(run_id, key, "step, timestamp, value")
+
+    def _points(self, run_id: str, key: str, columns: str) -> pa.Table:
+        wanted = open_runs.id_of(run_id)
+        session = self._session()
+        table = session.sql(
+            f"""select {columns} from points where run_id = $run_id and key = $key
+            order by points.timestamp, step, value""",  # noqa: S608 - our own columns
+            {"run_id": wanted, "key": key},
+        ).arrow()
+        if not len(table) and not session.rows("select 1 from runs where run_id = $run_id", run_id=wanted):
+            raise open_runs.unknown(wanted)
+        return table
+
+    def log_metric(
+        self,
+        run_id: str,
+        key: str,
+        value: float,
+        timestamp: int | None = None,
+        step: int | None = None,
+        synchronous: bool | None = None,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
+        model_id: str | None = None,
+    ) -> RunOperations | None:
+        """Record one value of a metric in a run; see `ActiveRun.log_metric`.
+
+        `synchronous` changes nothing, no call waits for the disk; the dataset and the model are not kept.
+        """
+        self._open(run_id).log_metric(key, value, step, timestamp)
+        return RunOperations.of(synchronous)
+
+    def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
+        """Record an input value in a run; see `ActiveRun.log_param`."""
+        self._open(run_id).log_param(key, value)
+        return RunOperations.of(synchronous) or value
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+        synchronous: bool | None = None,
+    ) -> RunOperations | None:
+        """Record metrics, params and tags in a run, of any number; all or none.
+
+        Raises:
+            InvalidValue: One of them cannot be recorded, or two params have one key; nothing was recorded.
+            NotFound: This clone knows no such run.
+        """
+        run = self._open(run_id)
+        given = {param.key: param.value for param in _all_of(Param, params, "params")}
+        if len(given) != len(params):
+            raise InvalidValue("two params of one batch have the same key", hint="a param is logged once")
+        run.log_batch(
+            [(one.key, one.value, one.timestamp, one.step) for one in _all_of(Metric, metrics, "metrics")],
+            given,
+            {tag.key: tag.value for tag in _all_of(RunTag, tags, "tags")},
+        )
+        return RunOperations.of(synchronous)
+
+    def set_tag(
+        self, run_id: str, key: str, value: Any, synchronous: bool | None = None
+    ) -> RunOperations | None:
+        """Put a tag on a run; that of a run which has ended is a file of its own beside it.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: The key cannot be one, or the run is deleted.
+        """
+        check_key(key, "tag")
+        text = as_text(value, f"the tag '{key}'")
+        run = exits.open_here(open_runs.id_of(run_id))
+        if run is not None:
+            run = self._open(run_id)  # refused when it is deleted
+            run.set_tag(key, text)
+        else:
+            self._say_of_run(run_id, "set_tag", key, text)
+        return RunOperations.of(synchronous)
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Take a tag off a run.
+
+        Raises:
+            NotFound: This clone knows no such run, or the run has no such tag.
+            InvalidValue: The run is deleted.
+        """
+        run = exits.open_here(open_runs.id_of(run_id))
+        tags = self._active_run(run_id).data.tags if run is None else run.tags
+        if key not in tags:
+            raise NotFound(f"run '{run_id}' has no tag '{key}'")
+        if run is not None:
+            run.delete_tag(key)
+        else:
+            self._say_of_run(run_id, "delete_tag", key, None)
+
+    def update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
+        """Give a run another status or label.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: There is no such status, or the run is deleted.
+        """
+        if name is not None:
+            self.set_tag(run_id, RUN_NAME, name)
+        if status is not None:
+            self._set_status(run_id, _status(status))
+
+    def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
+        """End a run.
+
+        Args:
+            run_id: The run.
+            status: FINISHED (also without one), FAILED or KILLED.
+            end_time: Milliseconds since 1970 UTC; now without one.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: There is no such status, or the run is deleted.
+        """
+        self._set_status(run_id, _status(status or "FINISHED"), end_time)
+
+    def _set_status(self, run_id: str, status: Status, end_time: int | None = None) -> None:
+        if RunStatus.is_terminated(RunStatus.from_string(status)):
+            self._open(run_id).end(status, end_time=end_time)
+            return
+        run = self._open(run_id)
+        if run.is_amended:
+            open_runs.release(run.run_id)
+            run = open_runs.resumed(self._project(), run.run_id)
+        run.set_status(status)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run softly; its children stay.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: It is deleted.
+        """
+        self._active_run(run_id)
+        open_runs.deleted(RunId(run_id), is_deleted=True)
+        facts.write(self._project(), self._session(), [RunId(run_id)], [("delete", None, None)])
+
+    def restore_run(self, run_id: str) -> None:
+        """Take back the deletion of a run.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: It is not deleted.
+        """
+        if self.get_run(run_id).info.lifecycle_stage != LifecycleStage.DELETED:
+            raise InvalidValue(f"run '{run_id}' is not deleted")
+        facts.write(self._project(), self._session(), [RunId(run_id)], [("restore", None, None)])
+        open_runs.deleted(RunId(run_id), is_deleted=False)
+
+    def log_inputs(
+        self, run_id: str, datasets: Sequence[DatasetInput] | None = None, models: Sequence[Any] | None = None
+    ) -> None:
+        """Record the use of datasets by a run.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: One of them is no `DatasetInput`.
+        """
+        del models  # models are no inputs of a run yet
+        run = self._open(run_id)
+        for one in list(_all_of(DatasetInput, datasets or (), "datasets")):
+            run.log_dataset(inputs.used(one))
+
+    def _open(self, run_id: str) -> ActiveRun:
+        return open_runs.opened(self._project(), run_id)
+
+    def _active_run(self, run_id: str) -> Run:
+        run = self.get_run(run_id)
+        if run.info.lifecycle_stage == LifecycleStage.DELETED:
+            raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+        return run
+
+    def _say_of_run(self, run_id: str, op: Op, key: str, value: str | None) -> None:
+        self._active_run(run_id)
+        facts.write(self._project(), self._session(), [RunId(run_id)], [(op, key, value)])
+
+
+def _status(text: str) -> Status:
+    RunStatus.from_string(text)
+    return text  # type: ignore[return-value]
+
+
+def _several(experiment_ids: object) -> list[str]:
+    if isinstance(experiment_ids, str | int):
+        return [str(experiment_ids)]
+    if not isinstance(experiment_ids, Iterable):
+        raise InvalidValue(
+            f"{experiment_ids!r:.80} is no list of experiment ids", hint="experiment_ids=['0']"
+        )
+    return [str(one) for one in experiment_ids]
+
+
+def _all_of(kind: type[Any], given: Iterable[Any], what: str) -> Iterable[Any]:
+    for one in given:
+        if not isinstance(one, kind):
+            raise InvalidValue(
+                f"{what} has {one!r:.80}, which is no {kind.__name__}",
+                hint=f"gittrack.entities.{kind.__name__}(...)",
+            )
+        yield one
