@@ -139,11 +139,8 @@ def start_run(
     project = projects.current(around)
     _announce(project)
     if run_id is not None:
-        asked = (
-            None
-            if joining
-            else experiment_id or (_state["experiment"] and _state["experiment"].experiment_id)
-        )
+        group: Group | None = _state["experiment"]
+        asked = experiment_id or (group.experiment_id if group and not joining else None)
         run = _rejoin(project, run_id, stack, asked, run_name, given)
         _state["joined"] = _state["joined"] or joining is not None
     else:
