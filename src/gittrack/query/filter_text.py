@@ -228,7 +228,7 @@ class _Tokens:
             end = self._text.find(quote, end + 1)
             if end < 0:
                 rest = shown(self._text[start:])
-                raise FilterError(start + 1, f"the quote of {rest} is not closed", hint=self._example)
+                raise FilterError(start + 1, f"the quote in {rest} is not closed", hint=self._example)
             if not self._text.startswith(quote, end + 1):
                 break
             end += 1
@@ -269,7 +269,7 @@ class _Reader:
         if self._only_and_follows():
             return None
         condition = self._condition(0)
-        self._check_end("without AND or OR before it")
+        self._check_end("where AND, OR or the end should be")
         return condition
 
     def order(self) -> Ordering:

@@ -4,8 +4,6 @@ A comparison is true or false, never unknown: with what a run does not have it i
 no number, and less or more than none.
 """
 
-# ruff: noqa: S608 - what is put into SQL text are names of our own columns; keys and values are parameters
-
 from __future__ import annotations
 
 import difflib
@@ -18,7 +16,6 @@ from gittrack.query.filter_text import (
     Comparison,
     Condition,
     FilterError,
-    Joined,
     Name,
     Not,
     Ordering,
@@ -395,11 +392,12 @@ class _Compiler:
         raise self._wrong(value, kind, found)
 
     def _wrong(self, value: Value, kind: _Kind, found: Comparison) -> FilterError:
-        written = shown(value.text)
-        if kind == "text" or (found.name.prefix or "").startswith("param"):
-            return self._error(value.column, f"'{written}' needs quotes", found.name, "text")
-        problem = f"{written} is not {_NOUNS[kind]}, as '{shown(found.name.text)}' is"
-        return self._error(value.column, problem, found.name, kind)
+        name = found.name
+        is_text = value.is_word and found.operator not in _ORDERED and self.place(name).section == "params"
+        if kind == "text" or is_text:
+            return self._error(value.column, f"'{shown(value.text)}' needs quotes", name, "text")
+        problem = f"'{shown(name.text)}' is compared with {_NOUNS[kind]}, not with {shown(value.text)}"
+        return self._error(value.column, problem, name, kind)
 
     def _bind(self, value: Any) -> str:
         name = f"{self._letter}{len(self.params)}"

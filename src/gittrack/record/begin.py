@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gittrack.config import Config
@@ -14,7 +15,7 @@ from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
 from gittrack.record import live, origin
 from gittrack.record import trust as trusting
-from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name, id_of
+from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
@@ -37,7 +38,7 @@ def code(project: Project, config: Config, lost: list[str]) -> Capture | None:
 
 
 def group(project: Project, config: Config, experiment: str | Group, *, user: str) -> Group:
-    """Return the experiment that a run goes to, created where there is none; a failing disk does not stop it.
+    """Return the experiment that a run goes to, created where there is none; looked up at most once a second.
 
     Raises:
         InvalidValue: It cannot have that name, or a deleted experiment keeps the name.
@@ -49,15 +50,18 @@ def group(project: Project, config: Config, experiment: str | Group, *, user: st
     place = (project.layout.committed, experiment)
     known = _groups.get(place)
     if known is None or time.monotonic() - known[0] > _FRESH_S:
-        try:
+        with suppress(OSError):  # told when the run itself cannot be recorded
             project.init()
-            found = Experiments(project.layout).ensure(
-                experiment, user=user, reserve_deleted=config.reserve_deleted_names
-            )
-        except OSError:
-            found = Group(id_of(check_name(experiment)), experiment)
+        found = Experiments(project.layout).ensure(
+            experiment, user=user, reserve_deleted=config.reserve_deleted_names
+        )
         _groups[place] = known = (time.monotonic(), found)
     return known[1]
+
+
+def forget_groups() -> None:
+    """Look experiments up again: something was said of one."""
+    _groups.clear()
 
 
 _FRESH_S = 1.0

@@ -18,6 +18,7 @@ from gittrack.errors import Damaged, InvalidValue
 from gittrack.record import events as folding
 from gittrack.record import format as formats
 from gittrack.record import values
+from gittrack.record.warning import warn
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -115,7 +116,6 @@ class Experiments:
 
         Raises:
             InvalidValue: It cannot be a name; or a deleted experiment has it, and keeps it (`reserve_deleted`).
-            OSError: The disk does not take it.
         """
         groups = self.groups()
         found = named(groups, check_name(name))
@@ -126,7 +126,12 @@ class Experiments:
                 f"the experiment '{name}' is deleted",
                 hint=f"gittrack.Client().restore_experiment('{found.experiment_id}')",
             )
-        return create(self._layout, free_id(groups, name), name, user=user)
+        free = free_id(groups, name)
+        try:
+            return create(self._layout, free, name, user=user)
+        except OSError as error:  # its runs tell of it all the same
+            warn(f"gittrack cannot record yet that the experiment '{name}' was created: {error}")
+            return Group(free, name)
 
     def of_id(self, experiment_id: str) -> Group | None:
         """Return the experiment with an id, or None."""

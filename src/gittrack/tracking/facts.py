@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gittrack import config
 from gittrack.entities.record import Digest, Op
-from gittrack.record import events
+from gittrack.record import begin, events
 from gittrack.record.events import Subject
 from gittrack.record.project import Project
 from gittrack.record.values import as_text, check_key
@@ -38,6 +38,7 @@ def write(
     ]
     known = {subject: session.events(subject) for subject in subjects}
     project.init()
+    begin.forget_groups()
     user = config.surroundings().user
     written: dict[Subject, list[Digest]] = {}
     for subject, seen in known.items():
