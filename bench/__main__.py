@@ -9,7 +9,17 @@ import sys
 from bench import harness
 from bench.harness import Figure, JobFailed
 
-NAMES = ("log_metric", "start", "imports", "query", "artifact", "repro")
+NAMES = (
+    "log_metric",
+    "start",
+    "short_runs",
+    "imports",
+    "query",
+    "search",
+    "history",
+    "artifact",
+    "repro",
+)
 
 
 def main() -> int:

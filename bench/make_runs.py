@@ -32,8 +32,8 @@ ENVIRONMENT = dump_environment(
 )
 
 
-def make_run(number: int, points: int = 500, *, seed: int = 0) -> tuple[Digest, dict[str, bytes]]:
-    """Return the digest of one made-up run and the content of its files; the same for the same arguments.
+def make_record(number: int, points: int = 500, *, seed: int = 0) -> tuple[RunRecord, SortedPoints]:
+    """Return one made-up run and its points; the same for the same arguments.
 
     Args:
         number: Which run.
@@ -74,7 +74,7 @@ def make_run(number: int, points: int = 500, *, seed: int = 0) -> tuple[Digest, 
         metrics=series.summaries(),
         tags={"team": chance.choice(["red", "blue"])},
     )
-    return sealed_files(run, series, None)
+    return run, series
 
 
 def _series(chance: random.Random, start: int, points: int) -> SortedPoints:
@@ -89,18 +89,21 @@ def _series(chance: random.Random, start: int, points: int) -> SortedPoints:
 
 def write(layout: Layout, numbers: Sequence[int], points: int = 500, *, seed: int = 0) -> list[Digest]:
     """Put made-up runs into the committed folder of a store, without syncing; return their digests."""
-    made = []
-    for number in numbers:
-        digest, files = make_run(number, points, seed=seed)
-        folder = layout.run(digest)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        made.append(digest)
+    made = [put(layout, *make_record(number, points, seed=seed)) for number in numbers]
     path = layout.environment(digests.of_bytes(ENVIRONMENT))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(ENVIRONMENT)
     return made
+
+
+def put(layout: Layout, run: RunRecord, series: SortedPoints) -> Digest:
+    """Put one run into the committed folder of a store, without syncing; return its digest."""
+    digest, files = sealed_files(run, series, None)
+    folder = layout.run(digest)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return digest
 
 
 def main() -> None:

@@ -39,10 +39,10 @@ def measure(options: Options) -> Measured:
     return Measured(figures, {"runs": runs, "points": POINTS})
 
 
-def store(root: Path, runs: int) -> Path:
+def store(root: Path, runs: int, points: int = POINTS) -> Path:
     """Make a repository with so many sealed runs."""
     harness.repository(root, 10)
-    make_runs.write(layout(root), range(runs), POINTS)
+    make_runs.write(layout(root), range(runs), points)
     return root
 
 
