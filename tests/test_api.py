@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import gittrack
-from gittrack import api
+from gittrack.api import state
 from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.record import origin
 from tests.record.processes import script, sealed_runs
@@ -23,8 +23,7 @@ from tests.record.processes import script, sealed_runs
 def fresh(repo: Path, monkeypatch: pytest.MonkeyPatch):
     """Make each test a process of its own as far as the fluent functions can tell."""
     monkeypatch.chdir(repo)
-    for name, value in {"experiment": None, "joined": False, "last": None, "system": {}}.items():
-        monkeypatch.setitem(api._state, name, value)
+    state.forget()
     monkeypatch.delenv("GITTRACK_EXPERIMENT_ID", raising=False)  # and put it back as it was, unset
     origin._forget()
     yield

@@ -15,8 +15,8 @@ from gittrack.record.project import Project
 SRC = Path(__file__).parents[1] / "src" / "gittrack"
 FILES = sorted(SRC.rglob("*.py"))
 ROOMS = [
-    "errors", "entities", "store", "config", "git", "data", "record", "query", "repro", "housekeeping", "demo", "tracking",
-    "artifacts", "client", "exceptions", "api", "cli",
+    "errors", "entities", "store", "config", "git", "data", "record", "query", "repro", "housekeeping", "demo",
+    "tracking", "artifacts", "client", "exceptions", "api", "cli",
 ]  # fmt: skip
 DOORS = {"__init__.py", "__main__.py"}  # they show what the rooms hold, and are no room
 HEAVY = ["yaml", "pyarrow", "duckdb", "numpy", "pandas", "git", "click"]

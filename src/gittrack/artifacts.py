@@ -5,7 +5,6 @@ The functions are those of MLflow's `mlflow.artifacts`.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +55,7 @@ def download_artifacts(
         return str(artifacts.copy_local(path, Path(str(dst_path))))
     wanted, inside = _of_run(artifact_uri, run_id, artifact_path)
     found, files = _artifacts(wanted, tracking_uri)
-    folder = Path(dst_path or tempfile.mkdtemp(prefix="gittrack-"))
-    return str(artifacts.download(found, files, inside, folder))
+    return str(artifacts.download(found, files, inside, Path(dst_path) if dst_path else None))
 
 
 def list_artifacts(

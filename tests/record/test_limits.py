@@ -55,7 +55,7 @@ def test_text_over_a_megabyte_is_refused_at_the_call_and_nothing_of_it_recorded(
     "option", [{"name": TOO_LARGE}, {"experiment": TOO_LARGE}, {"tags": {"a": TOO_LARGE}}]
 )
 def test_a_run_with_text_over_a_megabyte_does_not_start(project, option) -> None:
-    with pytest.raises(InvalidValue, match="1048577|at most 500"):
+    with pytest.raises(InvalidValue, match=r"1048577|at most 500"):
         begin(project, **option)
     assert live.folders(project.layout) == []
 

@@ -61,6 +61,8 @@ class Listing:
     def _where(self) -> tuple[str, dict[str, Any]]:
         chosen = filters.runs_where(self.filter_string)
         conditions = ["true" if self.everything else "not deleted", f"({chosen.sql})"]
+        if self.filter_string is not None and not self.everything:
+            conditions.append(filters.unrepeated(chosen))
         if self.experiment is None:
             return " and ".join(conditions), dict(chosen.params)
         conditions.append("experiment = $experiment")

@@ -30,7 +30,7 @@ Examples:
     help="Sort by this, for instance 'metrics.auc desc'; can be given again. By default the newest run is first.",
 )
 @click.option("-n", "limit", type=click.IntRange(min=1), metavar="N", help="At most N runs; 50 in a table.")
-@click.option("-a", "--all", "everything", is_flag=True, help="Deleted runs too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Deleted runs and reproductions too.")
 @form_options
 @scope_options
 def search_command(
@@ -46,6 +46,7 @@ def search_command(
 
     FILTER compares metrics.KEY, params.KEY, tags.KEY, datasets.name and columns of a run such as status, with =, !=,
     <, <=, >, >=, LIKE, ILIKE, IN, BETWEEN and IS NULL, and joins comparisons with AND, OR, NOT and parentheses.
+    Reproductions are left out unless FILTER says something about repro_of or run_id.
     Text stands in quotes; a KEY with other characters than letters, digits, _ and . stands in backticks.
     """
     show(Listing(experiment, everything, None, limit, filter_string, order_by), form, scope)

@@ -238,11 +238,11 @@ class _Tokens:
     def _check_ended(self, name: _Token) -> None:
         """Refuse `metrics.val-loss`: what follows a name at once, and is no sign, was meant to belong to it."""
         rest = _GLUED.match(self._text, self._at)
-        if not rest:
+        if not rest or name.text[-1] in "'\"`":
             return
         problem = f"'{shown(name.text + rest[0])}' needs quotes"
         if name.prefix is not None:
-            problem += f" around its key: {name.prefix}.`{shown(name.content + rest[0])}`"
+            problem += f" around its key: {shown(name.prefix)}.`{shown(name.content + rest[0])}`"
         raise FilterError(name.column, problem, hint=self._example)
 
 
@@ -255,14 +255,13 @@ class _Reader:
         if not isinstance(text, str):
             raise self._error(1, f"{what} is text, not '{shown(repr(text))}'")
         if len(text) > MAX_LENGTH:
-            problem = (
-                f"{what} has {len(text)} characters from '{shown(text)}' on, at most {MAX_LENGTH} are read"
-            )
+            problem = f"{what} has {len(text)} characters, at most {MAX_LENGTH} are read: '{shown(text)}'"
             raise self._error(MAX_LENGTH + 1, problem)
         if found := _SURROGATE.search(text):
             raise self._error(found.start() + 1, f"{found[0]!r} is half a character")
-        self._tokens = list(_Tokens(text, example))
-        self._at = 0
+        self._tokens = iter(_Tokens(text, example))
+        self._next = next(self._tokens)
+        self._end = 0  # of the token before
 
     def filter(self) -> Condition | None:
         """Read a filter; ANDs at its ends say nothing, as in MLflow."""
@@ -315,7 +314,7 @@ class _Reader:
         name = self._name()
         start = self._next
         operator, negated = self._operator(name)
-        text = self._text[start.column - 1 : self._tokens[self._at - 1].end]
+        text = self._text[start.column - 1 : self._end]
         return Comparison(
             name, operator, negated, self._values(operator), " ".join(text.split()), start.column
         )
@@ -362,7 +361,7 @@ class _Reader:
         token = self._next
         if token.kind in ("end", "sign") or token.word in _KEYWORDS:
             raise self._error(token.column, f"a value is missing before {token}")
-        self._at += 1
+        self._take()
         if token.kind == "number":
             return Value(float(token.text), False, token.text, token.column)
         is_word = token.kind == "name"
@@ -371,7 +370,7 @@ class _Reader:
     def _name(self) -> Name:
         token = self._take_name()
         if token.prefix is None and self._next.word == "(":
-            self._at += 1
+            self._take()
             inner = self._take_name()
             closing = self._next
             self._expect(")")
@@ -384,17 +383,19 @@ class _Reader:
         is_name = token.kind == "name" or (token.kind == "quoted" and token.text[0] == '"')
         if not is_name or token.word in _KEYWORDS:
             raise self._error(token.column, f"a name is missing before {token}")
-        self._at += 1
+        self._take()
         return token
 
-    @property
-    def _next(self) -> _Token:
-        return self._tokens[self._at]
+    def _take(self) -> None:
+        """Go past the next token; the one after it is read only now, so that the first mistake is the one told."""
+        self._end = self._next.end
+        self._next = next(self._tokens, self._next)
 
     def _accept(self, *words: str) -> str:
         """Return the next token if it is one of the words, and go past it; else an empty text."""
         found = next((word for word in words if self._next.word == word), "")
-        self._at += bool(found)
+        if found:
+            self._take()
         return found
 
     def _expect(self, *words: str) -> str:

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
 from gittrack.query.filter_text import (
@@ -36,6 +37,7 @@ from gittrack.record.system_tags import (
 
 __all__ = [
     "VIRTUAL_TAGS", "Compiled", "FilterError", "experiments_order", "experiments_where", "runs_order", "runs_where",
+    "unrepeated",
 ]  # fmt: skip
 
 VIRTUAL_TAGS: Mapping[str, str] = {
@@ -49,7 +51,8 @@ VIRTUAL_TAGS: Mapping[str, str] = {
 }
 """Tags that a run has without storing them, each with its SQL over `runs`; a stored one is preferred."""
 
-MAX_LOOKUPS = 50  # each is a join: with 50 of them DuckDB answers over 10,000 runs in a third of a second
+MAX_NAMES = 200  # DuckDB 2 plans a chain of 200 ANDs in 0.2 s, one of 4000 until the memory is full
+MAX_LOOKUPS = 30  # each is a join: 300 of them take DuckDB 16 s over 10,000 runs
 _LONG_NAME = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Kind: TypeAlias = Literal["text", "number", "time", "boolean"]
@@ -76,10 +79,11 @@ _EXAMPLES: Mapping[_Kind, str] = {
 
 @dataclass(frozen=True)
 class Compiled:
-    """A piece of SQL, and the values of its parameters."""
+    """A piece of SQL, the values of its parameters, and the attributes that it is about."""
 
     sql: str
     params: dict[str, Any]
+    attributes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,14 @@ def runs_order(order_by: Sequence[str] | None) -> Compiled:
     return _order(_RUNS, order_by, "start_time desc, run_id")
 
 
+def unrepeated(where: Compiled) -> str:
+    """Return the condition that leaves reproductions out, which repeat what is there; none where they are asked for.
+
+    A filter asks for them when it says something about `repro_of` or names its runs by `run_id`.
+    """
+    return "true" if where.attributes & {"repro_of", "run_id"} else "repro_of is null"
+
+
 def experiments_where(text: str | None) -> Compiled:
     """Return a filter as a condition over the relation `experiments`; `true` when it is empty.
 
@@ -222,7 +234,8 @@ def experiments_order(order_by: Sequence[str] | None) -> Compiled:
 def _where(subject: _Subject, text: str | None) -> Compiled:
     compiler = _Compiler(subject, "f")
     condition = None if text is None else filter_of(text, example=subject.where_example)
-    return Compiled("true" if condition is None else compiler.condition(condition), compiler.params)
+    sql = "true" if condition is None else compiler.condition(condition, False)
+    return Compiled(sql, compiler.params, frozenset(compiler.attributes))
 
 
 def _order(subject: _Subject, order_by: Sequence[str] | None, end: str) -> Compiled:
@@ -249,29 +262,25 @@ class _Compiler:
     def __init__(self, subject: _Subject, letter: Literal["f", "o"]) -> None:
         self._subject = subject
         self._letter = letter
+        self._names = 0
         self._lookups = 0
         self.params: dict[str, Any] = {}
+        self.attributes: set[str] = set()
 
-    def condition(self, condition: Condition, *, negated: bool = False) -> str:
-        """Return a condition as SQL.
+    def condition(self, condition: Condition, negated: bool) -> str:
+        """Return a condition as SQL, or its opposite.
 
-        Args:
-            condition: What was read.
-            negated: Return its opposite. NOT is brought down to the comparisons because DuckDB takes minutes to
-                plan fifty of them within each other.
+        NOT is brought down to the comparisons: DuckDB takes minutes to plan a hundred of them within each other.
         """
+        while isinstance(condition, Not):
+            condition, negated = condition.condition, not negated
         if isinstance(condition, Comparison):
             compared = self._comparison(condition)
             return f"not ({compared})" if negated else compared
-        if isinstance(condition, Not):
-            return self.condition(condition.condition, negated=not negated)
-        word = {"and": "or", "or": "and"}[condition.word] if negated else condition.word
-        parts = [self._within(part, negated) for part in condition.conditions]
-        return f" {word} ".join(parts)
-
-    def _within(self, condition: Condition, negated: bool) -> str:
-        sql = self.condition(condition, negated=negated)
-        return sql if isinstance(condition, Comparison) else f"({sql})"
+        word = "and" if (condition.word == "and") != negated else "or"
+        # A map, because a comprehension would put one frame more on the stack for each depth.
+        parts = map(self.condition, condition.conditions, repeat(negated))
+        return f"({f' {word} '.join(parts)})"
 
     def place(self, name: Name) -> _Place:
         """Return what a name means.
@@ -318,15 +327,17 @@ class _Compiler:
             text = shown(ordering.name.text)
             raise self._error(ordering.name.column, f"'{text}' has many values, and orders no runs")
         operand = self._operand(place)
+        self._count(ordering.name, operand)
         sql = operand.sql
         if operand.rows:  # a run has one row here: its metric's
             sql = f"(select any_value({sql}) {operand.rows} and metrics.run_id = runs.run_id)"
         if place.section == "attributes":
             sql = self._subject.fields[place.key].order or sql
-        direction = "desc" if ordering.descending else "asc"
         missing = "nulls first" if ordering.missing_first else "nulls last"
-        term = f"{sql} {direction} {missing}"
-        return f"isnan({sql}) asc {missing}, {term}" if operand.kind == "number" else term
+        if operand.kind == "number":
+            # Ascending either way: NaN is the greatest number to DuckDB, and so comes after the others.
+            return f"{'-' if ordering.descending else ''}{sql} asc {missing}"
+        return f"{sql} {'desc' if ordering.descending else 'asc'} {missing}"
 
     def _comparison(self, found: Comparison) -> str:
         place = self.place(found.name)
@@ -334,8 +345,8 @@ class _Compiler:
         if found.operator not in _OPERATORS[operand.kind]:
             problem = f"'{found.text}' is not for '{shown(found.name.text)}', which is {_NOUNS[operand.kind]}"
             raise self._error(found.column, problem, found.name, operand.kind)
+        self._count(found.name, operand)
         if operand.rows:
-            self._count_lookup(found)
             return self._looked_up(operand, found)
         return self._two_valued(operand, found, negated=found.negated)
 
@@ -364,6 +375,7 @@ class _Compiler:
 
     def _operand(self, place: _Place, *, as_number: bool = False) -> _Operand:
         if place.section == "attributes":
+            self.attributes.add(place.key)
             field = self._subject.fields[place.key]
             return _Operand(field.kind, field.sql)
         if place.section == "datasets":
@@ -404,15 +416,15 @@ class _Compiler:
         self.params[name] = value
         return f"${name}"
 
-    def _count_lookup(self, found: Comparison) -> None:
-        self._lookups += 1
+    def _count(self, name: Name, operand: _Operand) -> None:
+        self._names += 1
+        self._lookups += bool(operand.rows)
+        problem = f"'{shown(name.text)}' is one too many"
+        if self._names > MAX_NAMES:
+            raise self._error(name.column, f"{problem}: at most {MAX_NAMES} names are taken")
         if self._lookups > MAX_LOOKUPS:
-            name = shown(found.name.text)
-            problem = (
-                f"'{name}' is one too many: at most {MAX_LOOKUPS} comparisons with params as numbers,"
-                " functions of metrics and datasets are answered"
-            )
-            raise self._error(found.name.column, problem)
+            which = "params as numbers, functions of metrics and properties of datasets"
+            raise self._error(name.column, f"{problem}: at most {MAX_LOOKUPS} {which} are taken")
 
     def _error(
         self, column: int, message: str, name: Name | None = None, kind: _Kind | None = None

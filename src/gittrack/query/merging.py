@@ -18,7 +18,7 @@ T = TypeVar("T")
 def merge(
     parts: Sequence[tuple[Digest | None, RunRecord, SortedPoints]],
 ) -> tuple[Digest | None, RunRecord, SortedPoints]:
-    """Return the run that seals come to: the union of points, datasets and artifacts; of each param and tag the later.
+    """Return the run that seals come to: the union of points, datasets and artifacts; of what has one key the later.
 
     Later is the later end, then the greater digest; a run that has not ended is the latest.
 
@@ -29,12 +29,13 @@ def merge(
     digest, latest, _ = ordered[-1]
     runs = [run for _, run, _ in ordered]
     points = union([points for _, _, points in ordered])
+    artifacts = {artifact.path: artifact for run in runs for artifact in run.artifacts}
     merged = replace(
         latest,
         start_time=min(run.start_time for run in runs),
         params={key: value for run in runs for key, value in run.params.items()},
         tags={key: value for run in runs for key, value in run.tags.items()},
-        artifacts=tuple(sorted(_distinct(runs, "artifacts"), key=lambda one: (one.path, one.digest))),
+        artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
         data=tuple(sorted(_distinct(runs, "data"), key=lambda one: (one.path, one.digest))),
         datasets=tuple({live.use(one): one for run in runs for one in run.datasets}.values()),
         supersedes=tuple(sorted(_distinct(runs, "supersedes"))),

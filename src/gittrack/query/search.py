@@ -25,6 +25,7 @@ from gittrack.record import presented
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from gittrack.query.session import Session
 
@@ -32,11 +33,12 @@ _STAGES = {ViewType.ACTIVE_ONLY: "not {deleted}", ViewType.DELETED_ONLY: "{delet
 _VIRTUAL = ", ".join(f'{expression} as "{key}"' for key, expression in filters.VIRTUAL_TAGS.items())
 _FACTS = """run_id, experiment_id, "user", status, epoch_ms(start_time) as start_ms, epoch_ms(end_time) as end_ms,
     deleted, name"""
+_FRAME_FACTS = ["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"]
 
 
 @dataclass(frozen=True)
 class RunQuery:
-    """Which runs are asked for, in which order.
+    """Which runs are asked for, in which order; reproductions only when the filter asks for them.
 
     Attributes:
         experiment_ids: Only the runs of these experiments; None for all.
@@ -58,7 +60,11 @@ class RunQuery:
         """
         where = filters.runs_where(self.filter_string)
         order = filters.runs_order(self.order_by)
-        conditions = [_STAGES[self.view_type].format(deleted="deleted"), where.sql]
+        conditions = [
+            _STAGES[self.view_type].format(deleted="deleted"),
+            where.sql,
+            filters.unrepeated(where),
+        ]
         params = {**where.params, **order.params}
         if self.experiment_ids is not None:
             conditions.append("list_contains($experiments, experiment_id)")
@@ -115,7 +121,7 @@ def _inputs(session: Session, run_ids: Sequence[str]) -> dict[str, list[DatasetI
     found: dict[str, list[DatasetInput]] = {}
     for run_id, tags, *fields in session.sql(
         """select run_id, tags, name, digest, source_type, source, schema, profile from datasets
-        where list_contains($run_ids, run_id)""",
+        where run_id in (select unnest($run_ids::varchar[]))""",
         {"run_ids": list(run_ids)},
     ):
         used = DatasetInput(Dataset(*fields), [InputTag(key, value) for key, value in tags.items()])
@@ -136,37 +142,47 @@ def frame(session: Session, query: RunQuery, *, limit: int) -> pd.DataFrame:
     import pandas as pd
 
     where, order, params = query.compiled()
-    chosen = session.sql(
+    table = session.sql(
         f"""select run_id, experiment_id, status, 'runs:/' || run_id as artifact_uri, start_time, end_time,
-        {_VIRTUAL} from runs where {where} order by {order} limit {int(limit)}""",
+        metrics, params, tags, {_VIRTUAL} from runs where {where} order by {order} limit {int(limit)}""",
         params,
-    ).df()
-    facts = chosen.iloc[:, :6].copy()
+    ).arrow()
+    facts: pd.DataFrame = table.select(_FRAME_FACTS).to_pandas()
     for name in ("start_time", "end_time"):
         facts[name] = facts[name].astype("datetime64[ns]").dt.tz_localize("UTC")
-    run_ids = chosen["run_id"].tolist()
-    places = {run_id: place for place, run_id in enumerate(run_ids)}
-    parts: dict[str, Any] = {}
-    for relation, value, empty in (
-        ("metrics", "last", float("nan")),
-        ("params", "value", None),
-        ("tags", "value", None),
-    ):
-        long = session.sql(
-            f"select run_id, key, {value} from {relation} where list_contains($run_ids, run_id)",
-            {"run_ids": run_ids},
-        )
-        columns: dict[str, list[Any]] = {}
-        if relation == "tags":
-            columns.update(
-                {key: chosen[key].tolist() for key in filters.VIRTUAL_TAGS if chosen[key].notna().any()}
-            )
-        for run_id, key, entry in long:
-            if key not in columns:
-                columns[key] = [empty] * len(run_ids)
-            columns[key][places[run_id]] = entry
-        parts.update({f"{relation}.{key}": columns[key] for key in sorted(columns)})
-    return pd.concat([facts, pd.DataFrame(parts, index=facts.index)], axis=1)
+    derived = ((key, table.column(key)) for key in filters.VIRTUAL_TAGS)
+    parts = {
+        "metrics": _spread(table.column("metrics"), {}, empty=float("nan")),
+        "params": _spread(table.column("params"), {}, empty=None),
+        "tags": _spread(
+            table.column("tags"),
+            {key: column.to_numpy() for key, column in derived if column.null_count < len(column)},
+            empty=None,
+        ),
+    }
+    columns = {f"{part}.{key}": found[key] for part, found in parts.items() for key in sorted(found)}
+    return pd.concat([facts, pd.DataFrame(columns, index=facts.index)], axis=1)
+
+
+def _spread(maps: pa.ChunkedArray, columns: dict[str, Any], *, empty: float | None) -> dict[str, Any]:
+    """Return a column of n values for each key that any of n maps has; they go into those of `columns`."""
+    import numpy as np
+    import pyarrow as pa
+
+    whole = pa.concat_arrays(maps.chunks) if maps.num_chunks else pa.array([], maps.type)
+    offsets = whole.offsets.to_numpy()
+    rows = np.repeat(np.arange(len(whole)), np.diff(offsets))
+    keys = whole.keys[offsets[0] : offsets[-1]].dictionary_encode()
+    values = whole.items[offsets[0] : offsets[-1]].to_numpy(zero_copy_only=False)
+    places = keys.indices.to_numpy()
+    by_key = np.argsort(places, kind="stable")
+    counts = np.bincount(places, minlength=len(keys.dictionary))
+    for key, end, count in zip(keys.dictionary.to_pylist(), np.cumsum(counts), counts, strict=True):
+        chosen = by_key[end - count : end]
+        if key not in columns:
+            columns[key] = np.full(len(whole), empty, values.dtype)
+        columns[key][rows[chosen]] = values[chosen]
+    return columns
 
 
 def experiments(

@@ -37,6 +37,12 @@ LOGGED_IMAGES = "mlflow.loggedImages"
 _appending = threading.RLock()  # a table is read, made longer and kept again
 
 
+def _local(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidValue(f"{path!r:.80} is no path of a file or folder")
+    return Path(path)
+
+
 def path_of(text: object) -> str:
     """Return the path of an artifact that `text` spells; parts that are `.` are left out, as MLflow does.
 
@@ -107,7 +113,7 @@ class ArtifactLog:
             NotFound: There is nothing at `local_path`.
             InvalidValue: A name cannot be an artifact's.
         """
-        source = Path(local_path)
+        source = _local(local_path)
         if source.is_dir():
             self.log_artifacts(source, _below(artifact_path, source.name))
             return
@@ -122,7 +128,7 @@ class ArtifactLog:
             NotFound: There is no such folder.
             InvalidValue: A name cannot be an artifact's, or a link leads out of the folder; nothing is kept then.
         """
-        folder = Path(local_dir)
+        folder = _local(local_dir)
         if not folder.is_dir():
             raise NotFound(f"there is no folder '{folder}'")
         found = list(hashing.walk(folder))
@@ -320,8 +326,12 @@ class ArtifactLog:
         warn(f"gittrack could not keep the {what}: {error}")
 
 
-def _below(folder: str | None, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+def _below(folder: object, name: str) -> str:
+    if folder is None or folder == "":
+        return name
+    if not isinstance(folder, str | PurePath):
+        raise InvalidValue(f"{folder!r:.80} is no folder of artifacts")
+    return f"{folder}/{name}"
 
 
 def _folders_of(path: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gittrack.config import Config
 from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord
-from gittrack.errors import GittrackError
+from gittrack.errors import AlreadyExists, GittrackError
 from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
 from gittrack.record import live, origin
@@ -88,6 +88,9 @@ def create(
         run: The run at its start.
         patch: Content of `code.patch`, or None.
         base: `metrics.parquet` of the seal that is resumed, or None.
+
+    Raises:
+        AlreadyExists: The run is resumed, and another process has just done the same.
     """
     layout = project.layout
 
@@ -102,6 +105,9 @@ def create(
     try:
         project.init()
         make(journal)
+    except AlreadyExists:
+        journal.close()
+        raise
     except OSError as error:
         warn(f"gittrack cannot record run {run.run_id[:8]} yet ({error}); {KEEPING}")
     return journal
@@ -119,7 +125,8 @@ def opener(layout: Layout, run_id: RunId, make: Callable[[], None]) -> Callable[
         if not folder.is_dir():
             if os.getpid() != process:
                 raise ended(run_id)
-            make()  # it could not be made at the start, or somebody removed it
+            with suppress(AlreadyExists):  # it is there by now
+                make()  # it could not be made at the start, or somebody removed it
         return folder
 
     return open_folder

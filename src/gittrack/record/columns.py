@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from gittrack.errors import InvalidValue
@@ -14,7 +15,7 @@ from gittrack.record.points import Points, from_arrow
 
 def is_sequence(value: Any) -> bool:
     """Whether `value` is a series of numbers rather than one."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+    if isinstance(value, str | bytes | Mapping | AbstractSet) or not hasattr(value, "__len__"):
         return False
     return getattr(value, "ndim", 1) > 0
 
@@ -36,6 +37,7 @@ def of_series(key: str, series: Any, step: Any, timestamp: int) -> Points:
         steps = _integers(key, step)
     else:
         first = 0 if step is None else values.as_step(step, key)
+        values.as_step(first + max(len(value) - 1, 0), key)
         steps = array("q", range(first, first + len(value)))
     if len(steps) != len(value):
         raise InvalidValue(f"metric '{key}' has {len(value)} values and {len(steps)} steps")
@@ -50,10 +52,13 @@ def of_table(table: Any, timestamp: int) -> Points:
         InvalidValue: A column is missing, or has values of another kind.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     try:
         if isinstance(table, Mapping):
             table = pa.table(dict(table))
+        elif not isinstance(table, pa.Table) and not hasattr(table, "columns"):
+            raise InvalidValue(f"{table!r:.80} is no table of points", hint="key, step, value, timestamp")
         elif not isinstance(table, pa.Table):
             table = pa.Table.from_pandas(table, preserve_index=False)
         missing = {"key", "step", "value"} - set(table.column_names)
@@ -72,6 +77,9 @@ def of_table(table: Any, timestamp: int) -> Points:
             "timestamp": table["timestamp"].cast(pa.int64()),
             "value": table["value"].cast(pa.float64()),
         }
+        span = pc.min_max(columns["timestamp"]).as_py()
+        for time in span.values():
+            values.as_time(0 if time is None else time, "a timestamp of the table of points")
         if any(column.null_count for column in columns.values()):
             raise InvalidValue("the table of points has empty cells", hint="a value that is no number is NaN")
         return from_arrow(pa.table(columns))

@@ -38,6 +38,11 @@ def open_here(run_id: str) -> ActiveRun | None:
     )
 
 
+def all_open() -> list[ActiveRun]:
+    """Return the runs that this process has open."""
+    return [run for run in _open if not run.has_ended and run.is_mine]
+
+
 def _install() -> None:
     """Look out for the end of this process; a forked child has what its parent set up, and its own way to end."""
     main = threading.main_thread()

@@ -8,6 +8,7 @@ What a folder comes to is a pure function of these files, so it does not matter 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from gittrack.entities.record import (
     UsedDataset,
     parse_run_id,
 )
-from gittrack.errors import Damaged, InvalidValue, NotFound
+from gittrack.errors import AlreadyExists, Damaged, InvalidValue, NotFound
 from gittrack.record import format as formats
 from gittrack.record import frames, identity, journal_reader
 from gittrack.record.journal import LOCK_FILE, Journal
@@ -76,6 +77,7 @@ def create(
         base: `metrics.parquet` of the seal that is resumed, or None.
 
     Raises:
+        AlreadyExists: The run is live; another process has just gone on with it.
         OSError: The disk does not take it; nothing is left.
     """
     durable.make_folder(layout.tmp)
@@ -94,12 +96,21 @@ def create(
         durable.sync_folder(draft)
         durable.make_folder(layout.live)
         durable.hook("start.rename")
-        draft.rename(layout.live_run(run.run_id))
+        _appear(draft, layout.live_run(run.run_id))
         durable.hook("start.sync")
         durable.sync_folder(layout.live)
     except BaseException:
         durable.free_folder(draft)
         raise
+
+
+def _appear(draft: Path, folder: Path) -> None:
+    try:
+        draft.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise AlreadyExists(f"run {folder.name[:8]} has just been opened by another process") from error
 
 
 @contextlib.contextmanager
@@ -214,6 +225,13 @@ def read_journals(folder: Path) -> list[Contents]:
             name = str(continued.get("journal"))
             upto[name] = min(continued["offset"], upto.get(name, continued["offset"]))
     return [journal_reader.read(name, content, upto=upto.get(name)) for name, content in files.items()]
+
+
+def adds_nothing(start: RunRecord, contents: list[Contents]) -> bool:
+    """Whether a run that had ended was opened to be added to, and nothing was."""
+    return start.end_time is not None and not any(
+        found.facts or len(found.points) or found.damaged or found.torn for found in contents
+    )
 
 
 def assemble(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +41,10 @@ from gittrack.store.digest import random_hex
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
-    from gittrack.entities.tracking import Run, RunData, RunInfo, RunInputs
+    from gittrack.entities.tracking import Run, RunData, RunInfo, RunInputs, RunOutputs
+
+
+ENDS = ("FINISHED", "FAILED", "KILLED")
 
 
 class ActiveRun(ValueLog, ArtifactLog):
@@ -69,6 +72,8 @@ class ActiveRun(ValueLog, ArtifactLog):
         self._name = start.name
         self._end_time: int | None = None
         self._ended = False  # for this process: it logs no more
+        self._deleted = False
+        self._halted = False  # ended or deleted: one look in the hot path
         self._before_end: list[Callable[[], None]] = []
         self.digest: Digest | None = None
 
@@ -102,10 +107,14 @@ class ActiveRun(ValueLog, ArtifactLog):
         Raises:
             InvalidValue: The experiment cannot have that name, a tag cannot be one, or two names are given.
         """
-        kept = texts_of(tags or {})
+        if start_time is not None:
+            start_time = values.as_time(start_time, "the start of the run")
+        kept = texts_of({} if tags is None else tags)
         name = _one_name(name, kept.pop(RUN_NAME, None))
         parent = parent or _parent(kept)
-        group = begin.group(project, config, experiment or config.experiment, user=around.user)
+        group = begin.group(
+            project, config, config.experiment if experiment is None else experiment, user=around.user
+        )
         lost: list[str] = []
         capture = begin.code(project, config, lost)
         process = origin.next_process()
@@ -181,6 +190,9 @@ class ActiveRun(ValueLog, ArtifactLog):
             metrics: Its points as Parquet, or None.
             patch: Its `code.patch`, or None.
             amend: Only add to the record: it stays as it ended.
+
+        Raises:
+            AlreadyExists: Another process has just done the same.
         """
         run = replace(
             sealed, supersedes=tuple(sorted(seals_of_it)), seen=tuple(seen), series=None, metrics={}
@@ -243,6 +255,14 @@ class ActiveRun(ValueLog, ArtifactLog):
     def inputs(self) -> RunInputs:
         """The datasets that were logged until now, under MLflow's names."""
         return self._now().inputs
+
+    @property
+    def outputs(self) -> RunOutputs:
+        """The models that the run made, under MLflow's names: none yet."""
+        return self._now().outputs
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._now())
 
     def to_dictionary(self) -> dict[str, Any]:
         """Return `info`, `data` and `inputs` as plain dictionaries."""
@@ -323,11 +343,18 @@ class ActiveRun(ValueLog, ArtifactLog):
             error: The traceback of what ended it; of one over 64 kB the middle is left out.
             exit_code: Of the command that ran.
             end_time: Milliseconds since 1970 UTC; now without one.
+
+        Raises:
+            InvalidValue: There is no such status to end with, or the time cannot be; the run goes on.
         """
+        if status not in ENDS:
+            raise InvalidValue(f"{status!r:.80} is not how a run can end", hint=f"one of {', '.join(ENDS)}")
+        if end_time is not None:
+            end_time = values.as_time(end_time, "the end of the run")
         if self.has_ended:
             return
         self._close_watchers()
-        self._ended = True
+        self._ended = self._halted = True
         self._end_time = time.time_ns() // 1_000_000 if end_time is None else end_time
         self._status = status
         if self._journal.dropped:
@@ -343,8 +370,7 @@ class ActiveRun(ValueLog, ArtifactLog):
             pass  # `durability: strict`; told below
         except Conflict:
             return  # a forked child, whose parent has ended the run
-        if not self._journal.sync():
-            warn(f"gittrack could not save all of run {self.run_id[:8]} ({self._journal.failure}); {KEEPING}")
+        if not self._saved():
             return
         self._journal.stop()
         self._seal()
@@ -355,11 +381,25 @@ class ActiveRun(ValueLog, ArtifactLog):
         if self.has_ended:
             return
         self._close_watchers()
-        self._ended = True
-        if self._journal.name and self._journal.sync():
+        self._ended = self._halted = True
+        if self._journal.name:
+            if not self._saved():
+                return
             self._journal.stop()
             self._seal()  # the last to leave, when the owner has gone before
         self._journal.close()
+
+    def _saved(self) -> bool:
+        """Bring all that was logged to disk; what the disk does not take is warned of and kept in memory."""
+        if self._journal.sync():
+            return True
+        warn(f"gittrack could not save all of run {self.run_id[:8]} ({self._journal.failure}); {KEEPING}")
+        return False
+
+    def mark_deleted(self, is_deleted: bool) -> None:
+        """Refuse to log, or log again: the run was deleted, or restored."""
+        self._deleted = is_deleted
+        self._halted = self._ended or is_deleted
 
     def before_end(self, close: Callable[[], None]) -> None:
         """Call `close` when this process stops logging to the run, while it still can."""
@@ -384,7 +424,7 @@ class ActiveRun(ValueLog, ArtifactLog):
             self.digest = seals.seal(
                 self._project.layout,
                 folder,
-                start=self._start if self._owner else None,
+                start=self._start if self._owner and not self._start.supersedes else None,
                 own=self._journal.name,
             )
         except (OSError, GittrackError) as error:
@@ -409,6 +449,8 @@ class ActiveRun(ValueLog, ArtifactLog):
     def _must_run(self) -> None:
         if self.has_ended:
             raise ended(self.run_id)
+        if self._deleted:
+            raise InvalidValue(f"run '{self.run_id}' is deleted", hint=f"gittrack restore {self.run_id[:12]}")
 
 
 def status_of(error: BaseException | None) -> Status:

@@ -21,7 +21,9 @@ PATIENCE_S = 5.0  # with somebody who looks at a run that its own process wants 
 def seal(
     layout: Layout, folder: Path, *, start: RunRecord | None = None, own: str | None = None
 ) -> Digest | None:
-    """Seal the run of a live folder; return its digest, or None while a process still writes to it.
+    """Seal the run of a live folder; return its digest.
+
+    None while a process still writes to it, and when it adds nothing to a run that had ended: then it goes.
 
     Args:
         layout: Where the store is; its `committed` takes the run when the run's own working tree is gone.
@@ -44,6 +46,9 @@ def seal(
         if not mine or not (folder / RUN_FILE).is_file() or live.is_written(folder, besides=own or ""):
             return None
         contents = live.read_journals(folder)
+        if live.adds_nothing(start or live.start_of(folder), contents):
+            durable.remove_folder(folder, tmp=layout.tmp)
+            return None
         run, points = live.assemble(start or live.start_of(folder), contents, live.base_points(folder))
         run = _with_logs(run, folder, layout)
         patch = folder / PATCH_FILE

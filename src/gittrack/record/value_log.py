@@ -28,7 +28,7 @@ class ValueLog:
     _tags: dict[str, str]
     _name: str
     _checked: set[str]
-    _ended: bool
+    _halted: bool
 
     def _must_run(self) -> None:
         raise NotImplementedError
@@ -54,7 +54,8 @@ class ValueLog:
 
     def _new_params(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
         """Return those params that were not logged before, checked."""
-        new = {values.check_key(key, "param"): values.as_param(value, key) for key, value in params.items()}
+        given = values.check_mapping(params, "param").items()
+        new = {values.check_key(key, "param"): values.as_param(value, key) for key, value in given}
         for key, value in new.items():
             if key in self._params and str(self._params[key]) != str(value):
                 raise InvalidValue(
@@ -127,7 +128,7 @@ class ValueLog:
             step = values.as_step(step, key)
         if timestamp is not None:
             timestamp = values.as_timestamp(timestamp, key)
-        if self._ended:
+        if self._halted:
             self._must_run()
         self._journal.point(key, value, step, timestamp)
 
@@ -143,7 +144,7 @@ class ValueLog:
             InvalidValue: A key cannot be one, a number is none, or lengths differ; nothing is recorded then.
         """
         self._must_run()
-        for key in metrics:
+        for key in values.check_mapping(metrics, "metric"):
             values.check_key(key, "metric")
         when = (
             time.time_ns() // 1_000_000 if timestamp is None else values.as_timestamp(timestamp, "timestamp")
@@ -226,8 +227,7 @@ def texts_of(tags: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         InvalidValue: A key cannot be one, or a value is over 1 MB of text, or all are over 8 MB.
     """
-    texts = {
-        values.check_key(key, "tag"): values.as_text(value, f"the tag '{key}'") for key, value in tags.items()
-    }
+    given = values.check_mapping(tags, "tag").items()
+    texts = {values.check_key(key, "tag"): values.as_text(value, f"the tag '{key}'") for key, value in given}
     values.check_together(texts, "tag")
     return texts

@@ -12,6 +12,7 @@ from gittrack.entities.record import Scalar
 from gittrack.errors import InvalidValue
 
 MAX_KEY = 250
+MAX_TIME = 253_402_300_799_999  # the last millisecond of the year 9999, where SQL's times end
 MAX_TEXT_BYTES = 1 << 20
 MAX_CALL = 8 << 20  # characters of one record; with escapes it takes twelve times as much at most
 MAX_REPORT_BYTES = 64_000
@@ -72,19 +73,26 @@ def as_step(step: Any, key: str) -> int:
 
 
 def as_timestamp(timestamp: Any, key: str) -> int:
+    """Return the time of a point; see `as_time`."""
+    return as_time(timestamp, f"the timestamp of metric '{key}'")
+
+
+def as_time(timestamp: Any, what: str) -> int:
     """Return a time in milliseconds since 1970 UTC.
 
+    Args:
+        timestamp: An integer.
+        what: Names it in the message.
+
     Raises:
-        InvalidValue: It is not an integer, or negative.
+        InvalidValue: It is not an integer, before 1970, or after the year 9999.
     """
     try:
         whole = operator.index(timestamp)
     except TypeError:
-        raise InvalidValue(
-            f"the timestamp of metric '{key}' is {timestamp!r:.80}, not milliseconds"
-        ) from None
-    if not 0 <= whole < 1 << 63:
-        raise InvalidValue(f"the timestamp of metric '{key}' is {whole}, not milliseconds since 1970")
+        raise InvalidValue(f"{what} is {timestamp!r:.80}, not milliseconds") from None
+    if not 0 <= whole <= MAX_TIME:
+        raise InvalidValue(f"{what} is {whole}, not milliseconds since 1970")
     return whole
 
 
@@ -146,3 +154,14 @@ def shortened(report: str) -> str:
     half = MAX_REPORT_BYTES // 2
     first, last = (part.decode("utf-8", "ignore") for part in (content[:half], content[-half:]))
     return f"{first}\n… {left_out} bytes left out …\n{last}"
+
+
+def check_mapping(entries: object, kind: str) -> Mapping[str, Any]:
+    """Return `entries` if it maps keys to values.
+
+    Raises:
+        InvalidValue: It does not.
+    """
+    if not isinstance(entries, Mapping):
+        raise InvalidValue(f"{entries!r:.80} maps no {kind} keys to values", hint='{"key": value}')
+    return entries

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -92,7 +93,7 @@ def list_artifacts(artifacts: Iterable[Artifact], path: str | None = None) -> li
     return [found[path] for path in sorted(found)]
 
 
-def download(artifacts: Iterable[Artifact], files: FileStore, path: str | None, folder: Path) -> Path:
+def download(artifacts: Iterable[Artifact], files: FileStore, path: str | None, folder: Path | None) -> Path:
     """Put a file, or all that is in a folder, into `folder` under its own name; return where it is then.
 
     What is there under that name is replaced. Of a path that ends in `/`, and of the top, the content alone is put
@@ -102,7 +103,7 @@ def download(artifacts: Iterable[Artifact], files: FileStore, path: str | None, 
         artifacts: Those of the run.
         files: Keeps content by digest.
         path: The file or folder; empty or None for everything.
-        folder: Made if it is not there.
+        folder: Made if it is not there; None for a new temporary one.
 
     Raises:
         InvalidValue: The path could climb, or a link in `folder` leads out of it.
@@ -110,19 +111,19 @@ def download(artifacts: Iterable[Artifact], files: FileStore, path: str | None, 
         Damaged: The content is not what was recorded.
         Conflict: A file is in the way of a folder, or a folder in that of a file.
     """
-    folder = folder.absolute()
     wanted = _plain(path)
-    top = folder if not wanted or str(path).endswith("/") else folder / wanted.rpartition("/")[2]
+    name = "" if str(path or "").endswith("/") else wanted.rpartition("/")[2]
     found = {
         artifact.path: artifact
         for artifact in artifacts
-        if artifact.path.startswith(_prefix(wanted)) or (artifact.path == wanted and top != folder)
+        if artifact.path.startswith(_prefix(wanted)) or (artifact.path == wanted and name)
     }
     if wanted and not found:
         raise _absent(path)
     for artifact in found.values():
         _check_kept(artifact, files)
-    place = folder
+    folder = Path(tempfile.mkdtemp(prefix="gittrack-")) if folder is None else folder.absolute()
+    top = place = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for artifact in found.values():
@@ -264,6 +265,8 @@ def _said_of(run: Run | None, column: str) -> Any:
 
 def _plain(path: str | None) -> str:
     """Return a path as artifacts have it, empty for the top."""
+    if not isinstance(path, str | None):
+        return path_of(path)
     trimmed = (path or "").removesuffix("/")
     return "" if trimmed in ("", ".") and path != "/" else path_of(trimmed or path)
 

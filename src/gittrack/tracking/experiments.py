@@ -12,8 +12,8 @@ from gittrack.entities.tracking import Experiment, LifecycleStage, PagedList, Vi
 from gittrack.errors import AlreadyExists, InvalidValue, NotFound, RecordingNotice
 from gittrack.record import experiments as groups
 from gittrack.record.experiments import DEFAULT_ID, Group
-from gittrack.record.values import check_key
-from gittrack.tracking import facts
+from gittrack.record.values import check_key, check_mapping
+from gittrack.tracking import facts, open_runs
 from gittrack.tracking.connection import Connection, check_page, check_view, page
 from gittrack.tracking.facts import Fact
 
@@ -39,9 +39,8 @@ class ExperimentCalls(Connection):
             InvalidValue: It cannot be a name, or a tag cannot be one.
         """
         groups.check_name(name)
-        said: list[Fact] = [
-            ("set_tag", check_key(key, "tag"), str(value)) for key, value in (tags or {}).items()
-        ]
+        given = check_mapping({} if tags is None else tags, "tag").items()
+        said: list[Fact] = [("set_tag", check_key(key, "tag"), str(value)) for key, value in given]
         if artifact_location:
             warnings.warn(
                 f"gittrack keeps artifacts by digest in the repository, not in '{artifact_location}'",
@@ -69,7 +68,7 @@ class ExperimentCalls(Connection):
         Raises:
             NotFound: There is none with this id.
         """
-        wanted = _id(experiment_id)
+        wanted = parse_experiment_id(experiment_id)
         found = [one for one in _all(self._session()) if one.experiment_id == wanted]
         if not found:
             raise NotFound(
@@ -163,6 +162,7 @@ class ExperimentCalls(Connection):
         if one.lifecycle_stage == LifecycleStage.DELETED:
             raise NotFound(f"the experiment '{one.name}' is deleted", hint="restore_experiment takes it back")
         self._say(one.experiment_id, ("delete", None, None))
+        open_runs.deleted_with(one.experiment_id, is_deleted=True)
 
     def restore_experiment(self, experiment_id: str) -> None:
         """Take back the deletion of an experiment.
@@ -176,6 +176,7 @@ class ExperimentCalls(Connection):
             raise NotFound(f"the experiment '{one.name}' is not deleted")
         self._must_be_free(one.name, besides=one.experiment_id)
         self._say(one.experiment_id, ("restore", None, None))
+        open_runs.deleted_with(one.experiment_id, is_deleted=False)
 
     def _active(self, experiment_id: str) -> Experiment:
         one = self.get_experiment(experiment_id)
@@ -198,18 +199,6 @@ class ExperimentCalls(Connection):
 
     def _say(self, experiment_id: str, fact: Fact) -> None:
         facts.write(self._project(), self._session(), [ExperimentId(experiment_id)], [fact])
-
-
-def _id(text: object) -> ExperimentId:
-    """Return an experiment id; what could be one of MLflow's is not found, rather than wrong."""
-    try:
-        return parse_experiment_id(text)
-    except InvalidValue:
-        if isinstance(text, str) and text.strip():
-            raise NotFound(
-                f"no experiment has the id '{text:.80}'", hint="gittrack.search_experiments()"
-            ) from None
-        raise
 
 
 def _all(session: Session) -> list[Experiment]:

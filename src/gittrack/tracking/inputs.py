@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from gittrack.entities.record import UsedDataset
-from gittrack.entities.tracking import Dataset, DatasetInput
-from gittrack.errors import GittrackError
+from gittrack.entities.tracking import Dataset, DatasetInput, InputTag
+from gittrack.errors import GittrackError, InvalidValue
 from gittrack.record.run import ActiveRun
 from gittrack.record.warning import warn
 
@@ -32,6 +32,15 @@ def log(run: ActiveRun, dataset: Any, tags: Mapping[str, str]) -> None:
 
 
 def used(entity: DatasetInput) -> UsedDataset:
-    """Return what a run's file says of the use of a dataset."""
+    """Return what a run's file says of the use of a dataset.
+
+    Raises:
+        InvalidValue: The entity has something else than a dataset and tags in it.
+    """
+    if not isinstance(entity.dataset, Dataset) or not all(isinstance(tag, InputTag) for tag in entity.tags):
+        raise InvalidValue(
+            f"{entity!r:.80} is no use of a dataset",
+            hint="DatasetInput(Dataset(...), [InputTag('key', 'value')])",
+        )
     said = {field.name: getattr(entity.dataset, field.name) for field in fields(Dataset)}
     return UsedDataset(**said, tags={tag.key: tag.value for tag in entity.tags})

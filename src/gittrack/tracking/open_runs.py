@@ -12,13 +12,14 @@ import threading
 import time
 
 from gittrack.entities.record import RunId, parse_run_id
-from gittrack.errors import InvalidValue, NotFound
+from gittrack.errors import AlreadyExists, InvalidValue, NotFound
 from gittrack.record import exits
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 from gittrack.record.seal import seal
 
 IDLE_S = 1.0
+_CHANCES = 20  # to open a run that other processes open and end again at the same moment
 _ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")
 _borrowed: dict[RunId, tuple[ActiveRun, float]] = {}
 _deleted: set[RunId] = set()
@@ -66,15 +67,7 @@ def opened(project: Project, run_id: str) -> ActiveRun:
 
 
 def _borrow(project: Project, run_id: RunId) -> ActiveRun:
-    settings = project.config()
-    seal(project.layout, project.layout.live_run(run_id))  # one whose process died has ended
-    try:
-        run = ActiveRun.attach(project, settings, run_id)
-    except NotFound:
-        from gittrack.query import sealed
-
-        run = sealed.resume(project, settings, run_id, amend=True)
-    exits.watch(run)
+    run = _joined(project, run_id, amend=True)
     _borrowed[run_id] = (run, time.monotonic())
     threading.Thread(target=_give_back, args=(run_id,), name="gittrack-close", daemon=True).start()
     return run
@@ -108,15 +101,27 @@ def resumed(project: Project, run_id: RunId) -> ActiveRun:
         NotFound: This clone knows no such run.
         Damaged: The record of the run cannot be read.
     """
-    settings = project.config()
     release(run_id)
-    seal(project.layout, project.layout.live_run(run_id))  # one whose process died goes on from its seal
-    try:
-        run = ActiveRun.attach(project, settings, run_id)
-    except NotFound:
-        from gittrack.query import sealed  # the index is for those who read; a new run never loads it
+    return _joined(project, run_id, amend=False)
 
-        run = sealed.resume(project, settings, run_id)
+
+def _joined(project: Project, run_id: RunId, *, amend: bool) -> ActiveRun:
+    """Return a run that another process has open, or one that is opened again where it ended."""
+    settings = project.config()
+    for chance in reversed(range(_CHANCES)):
+        seal(project.layout, project.layout.live_run(run_id))  # one whose process died goes on from its seal
+        try:
+            run = ActiveRun.attach(project, settings, run_id)
+            break
+        except NotFound:
+            from gittrack.query import sealed  # the index is for those who read; a new run never loads it
+
+            try:
+                run = sealed.resume(project, settings, run_id, amend=amend)
+                break
+            except AlreadyExists:  # another process was faster, and may have ended it again
+                if not chance:
+                    raise
     exits.watch(run)
     return run
 
@@ -136,6 +141,16 @@ def deleted(run_id: RunId, *, is_deleted: bool) -> None:
         _deleted.add(run_id)
     else:
         _deleted.discard(run_id)
+    run = exits.open_here(run_id)
+    if run is not None:
+        run.mark_deleted(is_deleted)
+
+
+def deleted_with(experiment_id: str, *, is_deleted: bool) -> None:
+    """Note that this process deleted or restored an experiment, with its runs."""
+    for run in exits.all_open():
+        if run.experiment_group.experiment_id == experiment_id:
+            deleted(run.run_id, is_deleted=is_deleted)
 
 
 def _give_back(run_id: RunId) -> None:

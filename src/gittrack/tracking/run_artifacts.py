@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -122,7 +121,7 @@ class ArtifactCalls(RunCalls):
             Damaged: The content is not what was logged.
         """
         found = self._artifacts(run_id)
-        target = Path(dst_path or tempfile.mkdtemp(prefix="gittrack-"))
+        target = Path(dst_path) if dst_path else None
         return str(artifacts.download(found, FileStore(self._project().layout), path, target))
 
     def _artifacts(self, run_id: str) -> list[Artifact]:
