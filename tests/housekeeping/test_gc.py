@@ -95,6 +95,16 @@ def test_no_content_is_freed_while_a_run_cannot_be_read(repo: Path) -> None:
     assert any("cannot be read" in kept.why for kept in plan.kept)
 
 
+def test_a_torn_second_copy_does_not_keep_content_where_the_run_itself_can_be_read(repo: Path) -> None:
+    run = record(repo)
+    lonely = orphan(repo)
+    (opened(repo)[1].unsaved.run(run.digest) / "run.yaml").write_bytes(b"")  # a power cut tore it
+
+    plan = gc.plan(*opened(repo), older_than_s=0)
+
+    assert [item.digest for item in plan.freed if item.kind == "content"] == [lonely]
+
+
 def test_content_that_a_run_took_up_after_the_plan_stays(repo: Path) -> None:
     record(repo)
     orphan(repo, b"wanted after all")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gittrack.entities.record import Digest, RunId, RunRecord
@@ -93,6 +93,7 @@ class _Needs:
     digests: set[Digest]
     runs: set[RunId]
     unreadable: list[str]
+    places: set[str] = field(default_factory=set)  # of the runs that were asked
 
 
 def plan(
@@ -221,7 +222,7 @@ def _needs(repo: Repository, layout: Layout, progress: Progress | None) -> _Need
 
 def _ask_folder(layout: Layout, needs: _Needs, files: FileStore) -> None:
     for place in stored.on_disk(layout):
-        if place.startswith(f"{stored.RUNS}/"):
+        if place.startswith(f"{stored.RUNS}/") and place not in needs.places:  # a second copy may be torn
             path = layout.committed / place / RUN_FILE
             try:
                 content = stored.read_regular(path)
@@ -254,6 +255,7 @@ def _ask(place: str, content: bytes, where: str, needs: _Needs, files: FileStore
     except Damaged:
         needs.unreadable.append(where)
         return
+    needs.places.add(place)
     _take(run, needs, files)
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from gittrack.query.places import Catalogue, Listing, Look, Scope
 from gittrack.query.reader import Reader
 from gittrack.query.segments import Batch, Builder, SealedRun
 from gittrack.query.view import View
+from gittrack.record import experiments
 from gittrack.record.points import Points, SortedPoints
 from gittrack.store import digest as digests
 from gittrack.store.layout import Layout
@@ -87,21 +87,22 @@ def opened(repo: Repository, layout: Layout, scope: Scope, progress: Progress | 
     Raises:
         NotFound: `scope.at` names no commit.
     """
-    live = _live(layout, scope)
+    before = _live_state(layout, scope)
     look = places.look(repo, layout, scope)
-    fingerprint = None if live else look.fingerprint()
+    fingerprint = look.fingerprint()
+    state = None if fingerprint is None else fingerprint + before
     name = (os.getpid(), layout, scope)
     with _keeping:
         kept = _kept.get(name)
-    if kept is not None and kept[0] == fingerprint:
+    if kept is not None and kept[0] == state:
         return kept[1]
-    engine = _open(repo, layout, scope, look, live, progress)
-    if fingerprint is not None and engine.view.complete and not engine.overlaid:
+    engine = _open(repo, layout, scope, look, _live(layout, scope) if before else (), progress)
+    if state is not None and engine.view.complete and before == _live_state(layout, scope):
         with _keeping:
             _kept.pop(name, None)
             while len(_kept) >= _KEPT:
                 _kept.pop(next(iter(_kept)))
-            _kept[name] = (fingerprint, engine)
+            _kept[name] = (state, engine)
     return engine
 
 
@@ -118,16 +119,25 @@ def forget(layout: Layout) -> None:
             del _kept[name]
 
 
+def _live_state(layout: Layout, scope: Scope) -> str:
+    """Return a text that changes with every record of a live run, and when its last process dies; empty without any.
+
+    Live runs are in no tree, so neither `here` nor `at` a commit.
+    """
+    if scope != Scope():
+        return ""
+    from gittrack.record import live
+
+    return live.state(layout)
+
+
 def _live(layout: Layout, scope: Scope) -> Sequence[LiveRun]:
-    """Return the runs that have not ended; they are in no tree, so neither `here` nor `at` a commit."""
+    """Return the runs that have not ended."""
     if scope != Scope():
         return ()
-    with contextlib.suppress(OSError):
-        if any(layout.live.iterdir()):
-            from gittrack.record import live
+    from gittrack.record import live
 
-            return live.read_all(layout)
-    return ()
+    return live.read_all(layout)
 
 
 def _open(
@@ -265,6 +275,7 @@ class _Opening:
             self._segments.prefixes,
             replaced=list(overlaid),
             here=[run_id for run_id, _, here in view.merges if here],
+            made_at=experiments.made_at(self._layout),
         )
         self._connection.execute(_LOCKED)
         return Engine(self._connection, self._look, view, damaged, overlaid)

@@ -64,6 +64,7 @@ def create(
     *,
     replaced: Collection[str],
     here: Collection[str],
+    made_at: int | None,
 ) -> None:
     """Make the relations as views.
 
@@ -73,6 +74,7 @@ def create(
         prefixes: For each segment, what stands before its tables' names.
         replaced: Ids of runs that the overlay has instead of the segments.
         here: Ids of the overlay's runs that the checked-out tree holds.
+        made_at: When this clone got its store, milliseconds since 1970 UTC.
     """
     connection.execute(_STATE_TABLES)
     _fill_experiments(connection, view)
@@ -89,7 +91,7 @@ def create(
             (
                 f"create view _all_runs as {_union(sources, 'runs', '*, {here} as here')}",
                 f"create view runs as {_runs(changed, grouped)}",
-                f"create view experiments as {_EXPERIMENTS}",
+                f"create view experiments as {_experiments(made_at)}",
                 f"create view points as {_points(sources)}",
                 f"create view tags as {_tags(sources, changed)}",
                 *(
@@ -179,7 +181,9 @@ def _runs(changed: bool, grouped: bool) -> str:
     return f"select {selected} from _all_runs{joins}"
 
 
-_EXPERIMENTS = f"""
+def _experiments(made_at: int | None) -> str:
+    """Return what events tell of experiments, completed by what runs do; `Default` is there before both."""
+    return f"""
     select experiment_id, coalesce(later.name, recorded.name) as name,
         case when later.deleted then 'deleted' else 'active' end as lifecycle_stage,
         epoch_ms(least(later.created, recorded.created)) as creation_time,
@@ -189,7 +193,7 @@ _EXPERIMENTS = f"""
         select experiment_id, first(experiment order by start_time, run_id) as name,
             min(epoch_ms(start_time)) as created
         from (select experiment_id, experiment, start_time, run_id from _all_runs
-            union all select '{DEFAULT_ID}', '{DEFAULT}', null, null)
+            union all select '{DEFAULT_ID}', '{DEFAULT}', epoch_ms({"null" if made_at is None else int(made_at)}), null)
         group by experiment_id) as recorded using (experiment_id)"""
 
 

@@ -109,7 +109,9 @@ class Experiments:
             for one, state in states.items()
             if state.name is not None
         }
-        return [found.pop(DEFAULT_ID, Group(DEFAULT_ID, DEFAULT)), *found.values()]
+        made = made_at(self._layout)
+        default = Group(DEFAULT_ID, DEFAULT, creation_time=made, last_update_time=made)
+        return [found.pop(DEFAULT_ID, default), *found.values()]
 
     def ensure(self, name: str, *, user: str, reserve_deleted: bool = False) -> Group:
         """Return the experiment called `name`; create it where there is none, or only a deleted one.
@@ -159,6 +161,14 @@ class Experiments:
             for name, text in now.items()
             if text is not None and (event := _event(name, text))
         }
+
+
+def made_at(layout: Layout) -> int | None:
+    """Return when this clone got its store, which is when `Default` was created; before that, its own age."""
+    for place in (layout.config, layout.private.parent):
+        with suppress(OSError):
+            return place.stat().st_mtime_ns // 1_000_000
+    return None
 
 
 def create(layout: Layout, experiment_id: ExperimentId, name: str, *, user: str) -> Group:

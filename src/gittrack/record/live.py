@@ -155,6 +155,18 @@ def read_all(layout: Layout) -> list[LiveRun]:
     return runs
 
 
+def state(layout: Layout) -> str:
+    """Return a text that changes with every record of a live run, and when its last process dies."""
+    told = []
+    for folder in folders(layout):
+        with contextlib.suppress(OSError):
+            sizes = sorted(
+                (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(folder)
+            )
+            told.append((folder.name, sizes, is_written(folder)))
+    return repr(told) if told else ""
+
+
 def read(folder: Path) -> LiveRun:
     """Return what a live folder comes to now.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from gittrack.tracking.facts import Fact
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
+
+
+_NUMBER = re.compile(r"-?[0-9]+", re.ASCII)  # what could be an id, of MLflow's at least
 
 
 class ExperimentCalls(Connection):
@@ -68,7 +72,9 @@ class ExperimentCalls(Connection):
         Raises:
             NotFound: There is none with this id.
         """
-        wanted = parse_experiment_id(experiment_id)
+        wanted = str(experiment_id)
+        if not _NUMBER.fullmatch(wanted):
+            parse_experiment_id(experiment_id)
         found = [one for one in _all(self._session()) if one.experiment_id == wanted]
         if not found:
             raise NotFound(
