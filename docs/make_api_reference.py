@@ -37,7 +37,8 @@ SUBJECTS = {
     "Experiments": """create_experiment set_experiment get_experiment get_experiment_by_name search_experiments
         delete_experiment restore_experiment set_experiment_tag set_experiment_tags delete_experiment_tag""",
     "Queries": "search_runs runs points sql",
-    "Settings": """set_tracking_uri get_tracking_uri is_tracking_uri_set enable_system_metrics_logging
+    "Settings": """set_tracking_uri get_tracking_uri is_tracking_uri_set set_registry_uri get_registry_uri
+        enable_system_metrics_logging
         disable_system_metrics_logging set_system_metrics_sampling_interval
         set_system_metrics_samples_before_logging set_system_metrics_node_id flush_async_logging
         flush_artifact_async_logging""",
@@ -55,21 +56,11 @@ MODULES = {
     "gittrack.tracking": "Names that scripts for MLflow import from here.",
 }
 
-# Foreseen above and not written yet; what is neither there nor here stops the generator.
-NOT_YET = frozenset(
-    """artifacts data exceptions tracking
-    last_active_run get_run get_parent_run delete_run restore_run delete_tag log_stream log_image log_table
-    load_table get_artifact_uri Image log_input log_inputs create_experiment get_experiment get_experiment_by_name
-    search_experiments delete_experiment restore_experiment set_experiment_tag set_experiment_tags
-    delete_experiment_tag search_runs points set_tracking_uri get_tracking_uri is_tracking_uri_set
-    enable_system_metrics_logging disable_system_metrics_logging set_system_metrics_sampling_interval
-    set_system_metrics_samples_before_logging set_system_metrics_node_id flush_async_logging
-    flush_artifact_async_logging Client MlflowClient RecordingNotice""".split()
-)
-
 # How gittrack itself opens and ends a run; scripts call `start_run` and `end_run`.
 INTERNAL = {
-    f"gittrack.ActiveRun.{name}" for name in ("__init__", "begin", "attach", "resume", "leave", "end_with")
+    f"gittrack.ActiveRun.{name}"
+    for name in """__init__ begin attach resume leave end_with before_end next_step mark_deleted set_status log_dataset
+        experiment_group is_amended is_mine""".split()
 }
 
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):$")
@@ -100,9 +91,15 @@ class Name:
         return self.full.rpartition(".")[2]
 
     @property
+    def heading(self) -> str:
+        """What stands above it; a member has a colon, or `Dataset.source` and `DatasetSource` had one anchor."""
+        home, _, short = self.full.rpartition(".")
+        return f"{home}: {short}" if home.rpartition(".")[2][:1].isupper() else self.full
+
+    @property
     def anchor(self) -> str:
-        """What a link to its heading says, by GitHub's rule."""
-        return "#" + self.full.replace(".", "").lower()
+        """The link to it, as Markdown viewers make it from the heading."""
+        return "#" + re.sub(r"[.:]", "", self.heading).replace(" ", "-").lower()
 
 
 @dataclass
@@ -149,7 +146,7 @@ def _subjects() -> Iterator[Chapter]:
     listed = [name for name in gittrack.__all__ if name not in modules]
     if strange := [name for name in listed if name not in subject_of]:
         raise LookupError(f"gittrack.{strange[0]} has no subject in SUBJECTS")
-    if missing := subject_of.keys() - set(listed) - NOT_YET:
+    if missing := subject_of.keys() - set(listed):
         raise LookupError(f"SUBJECTS has '{min(missing)}', which is not in gittrack.__all__")
     for title in SUBJECTS:
         names = [Name(f"gittrack.{n}", getattr(gittrack, n)) for n in listed if subject_of[n] == title]
@@ -159,14 +156,8 @@ def _subjects() -> Iterator[Chapter]:
 
 def _modules() -> Iterator[Chapter]:
     for path, about in MODULES.items():
-        try:
-            module = importlib.import_module(path)
-            listed = module.__all__
-        except (ImportError, AttributeError):
-            if path.rpartition(".")[2] in NOT_YET:
-                continue
-            raise
-        yield Chapter(path, about, [Name(f"{path}.{name}", getattr(module, name)) for name in listed])
+        module = importlib.import_module(path)
+        yield Chapter(path, about, [Name(f"{path}.{name}", getattr(module, name)) for name in module.__all__])
 
 
 def _with_members(
@@ -292,7 +283,7 @@ def reference() -> str:
                 continue
             parts += _entry(name, links)
             for member in name.members:
-                parts += [f"#### {member.full}\n", *_entry(member, links)]
+                parts += [f"#### {member.heading}\n", *_entry(member, links)]
     return "\n".join(parts)
 
 

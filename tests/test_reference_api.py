@@ -57,7 +57,8 @@ def test_no_name_has_two_subjects(maker) -> None:
 
 def test_each_link_leads_to_one_heading(page) -> None:
     anchors = Counter(
-        "#" + heading.replace(".", "").lower() for heading in re.findall(r"^#{3,4} (.*)$", page, re.MULTILINE)
+        "#" + re.sub(r"[.:]", "", heading).replace(" ", "-").lower()
+        for heading in re.findall(r"^#{3,4} (.*)$", page, re.MULTILINE)
     )
 
     assert [anchor for anchor, times in anchors.items() if times > 1] == []

@@ -65,7 +65,7 @@ from gittrack.api import (
     sql,
     start_run,
 )
-from gittrack.errors import GittrackError, RecordingWarning
+from gittrack.errors import GittrackError, RecordingNotice, RecordingWarning
 from gittrack.record.run import ActiveRun
 from gittrack.tracking import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
 
@@ -81,6 +81,7 @@ __all__ = [
     "GittrackError",
     "Image",
     "MlflowClient",
+    "RecordingNotice",
     "RecordingWarning",
     "active_run",
     "create_experiment",

@@ -81,7 +81,7 @@ class Damaged(GittrackError):
 
 
 class GitFailed(GittrackError):
-    """git, or a remote, did not do what was asked."""
+    """A command of git, or a remote, did not do what was asked."""
 
     exit_code = 6
 
