@@ -56,7 +56,7 @@ def test_a_tag_that_was_set_later_is_preferred_to_one_that_every_run_has(store: 
     assert frame[f"tags.{SOURCE_TYPE}"].tolist() == ["JOB", "LOCAL"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=FACTS)
 def test_a_frame_and_a_list_say_the_same(repo: Path, facts: Any) -> None:
     store = Store(repo)

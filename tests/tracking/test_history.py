@@ -22,7 +22,7 @@ def in_order(point: tuple[int, int, float]) -> tuple[int, int, bool, float]:
     return time, step, math.isnan(value), value
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(points=POINTS)
 def test_a_history_is_in_order_while_a_run_lives_and_after(client: gittrack.Client, points: list) -> None:
     run_id = client.create_run("0").info.run_id

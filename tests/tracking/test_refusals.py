@@ -355,7 +355,7 @@ def test_an_experiment_that_nobody_knows_is_not_found(client, one) -> None:
         lambda: gittrack.set_experiment(experiment_id=one),
         lambda: gittrack.start_run(experiment_id=one),
     ):
-        refused(call, code=UNKNOWN if one.isdigit() else INVALID)
+        refused(call, code=UNKNOWN if one.lstrip("-").isdigit() else INVALID)
     assert gittrack.active_run() is None
 
 
