@@ -48,23 +48,6 @@ class Config:
 
 
 @dataclass(frozen=True)
-class SystemMetricsSettings:
-    """How to watch the machine while a run is active.
-
-    Attributes:
-        enabled: Whether to.
-        interval_s: Seconds between two samples.
-        samples: Samples that are averaged into one point.
-        node_id: The name of this machine in the keys, or None.
-    """
-
-    enabled: bool = False
-    interval_s: float = 10.0
-    samples: int = 1
-    node_id: str | None = None
-
-
-@dataclass(frozen=True)
 class Surroundings:
     """What the process that started this one says.
 
@@ -73,7 +56,6 @@ class Surroundings:
         tracking_uri: The repository to record into, as a script for MLflow would be told; None for the one around.
         experiment_id: The experiment that new runs go to, or None.
         context: Tags for every new run.
-        system: How to watch the machine while a run is active.
         worktree: The working tree whose store takes the runs, when it is not the one around the current folder.
         repro: File that says which runs this process repeats, or None.
         depth: How many reproductions this process is inside of.
@@ -85,7 +67,6 @@ class Surroundings:
     tracking_uri: str | None
     experiment_id: str | None
     context: Mapping[str, str]
-    system: SystemMetricsSettings
     worktree: Path | None
     repro: Path | None
     depth: int
@@ -161,7 +142,6 @@ def surroundings() -> Surroundings:
         tracking_uri=_said("TRACKING_URI"),
         experiment_id=_said("EXPERIMENT_ID"),
         context=_context(),
-        system=system_metrics(),
         worktree=Path(env["GITTRACK_WORKTREE"]) if env.get("GITTRACK_WORKTREE") else None,
         repro=_taken("GITTRACK_REPRO"),
         depth=int(env.get("GITTRACK_REPRO_DEPTH") or 0),
@@ -197,18 +177,22 @@ def _context() -> dict[str, str]:
         ) from error
 
 
-def system_metrics() -> SystemMetricsSettings:
+def system_metrics() -> dict[str, Any]:
     """Return how the environment wants the machine to be watched.
+
+    Returns:
+        `enabled`, `interval_s` (seconds between two samples), `samples` (that are averaged into one point) and
+        `node_id` (the name of this machine in the keys, or None).
 
     Raises:
         InvalidValue: A number is none, or not positive.
     """
-    return SystemMetricsSettings(
-        enabled=_switch("ENABLE_SYSTEM_METRICS_LOGGING"),
-        interval_s=_positive("SYSTEM_METRICS_SAMPLING_INTERVAL", 10.0),
-        samples=int(_positive("SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", 1)),
-        node_id=_said("SYSTEM_METRICS_NODE_ID"),
-    )
+    return {
+        "enabled": _switch("ENABLE_SYSTEM_METRICS_LOGGING"),
+        "interval_s": _positive("SYSTEM_METRICS_SAMPLING_INTERVAL", 10.0),
+        "samples": int(_positive("SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", 1)),
+        "node_id": _said("SYSTEM_METRICS_NODE_ID"),
+    }
 
 
 def _switch(name: str) -> bool:

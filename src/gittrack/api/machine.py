@@ -20,18 +20,17 @@ def watch(run: ActiveRun, asked: bool | None, *, resumed: bool) -> None:
     Raises:
         InvalidValue: psutil is not installed, or a number is out of its range.
     """
-    settings = config.system_metrics()
-    chosen: dict[str, Any] = STATE.system
-    if not (chosen.get("enabled", settings.enabled) if asked is None else asked):
+    settings = {**config.system_metrics(), **STATE.system}
+    if not (settings["enabled"] if asked is None else asked):
         return
     from gittrack.record.system_metrics import SystemMetrics
 
     run.set_volatile("system/*")
     watcher = SystemMetrics(
         run.log_metrics,
-        interval_s=chosen.get("interval_s", settings.interval_s),
-        samples_before_logging=chosen.get("samples", settings.samples),
-        node_id=chosen.get("node_id", settings.node_id),
+        interval_s=settings["interval_s"],
+        samples_before_logging=settings["samples"],
+        node_id=settings["node_id"],
         first_step=run.next_step("system/") if resumed else 0,
     )
     watcher.start()

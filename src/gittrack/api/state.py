@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gittrack.entities.record import RunId
-from gittrack.record.experiments import Group
+if TYPE_CHECKING:
+    from gittrack.entities.record import RunId
+    from gittrack.record.experiments import Group
 
 
-@dataclass
 class State:
     """What this process has said to the fluent functions.
 
@@ -20,10 +19,11 @@ class State:
         system: How to watch the machine, where that is not what the environment says.
     """
 
-    experiment: Group | None = None
-    joined: bool = False
-    last: RunId | None = None
-    system: dict[str, Any] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.experiment: Group | None = None
+        self.joined = False
+        self.last: RunId | None = None
+        self.system: dict[str, Any] = {}
 
 
 STATE = State()
