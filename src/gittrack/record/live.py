@@ -39,6 +39,7 @@ from gittrack.store import durable, locking
 from gittrack.store.layout import METRICS_FILE, PATCH_FILE, RUN_FILE, Layout
 
 WORKTREE_FILE = "worktree"
+_WHOLE = b"\0"  # ends what may be torn by a power cut: another working tree takes the run then
 LOGS_FOLDER = "logs"  # what a command prints, until the run is sealed
 
 
@@ -86,7 +87,7 @@ def create(
     try:
         durable.hook("start.write")
         durable.write_file(draft / RUN_FILE, formats.dump_run(run))
-        durable.write_file(draft / WORKTREE_FILE, os.fsencode(worktree))
+        durable.write_file(draft / WORKTREE_FILE, os.fsencode(worktree) + _WHOLE, synced=False)
         (draft / LOCK_FILE).touch()  # empty: the folder's sync below is all it needs
         for name, content in ((PATCH_FILE, patch), (METRICS_FILE, base)):
             if content is not None:
@@ -186,6 +187,15 @@ def read(folder: Path) -> LiveRun:
 def _status_alive(contents: list[Contents]) -> Status:
     said: list[Status] = [fact["status"] for fact, _ in _in_order(contents) if "status" in fact]
     return said[-1] if said else "RUNNING"
+
+
+def worktree_of(folder: Path) -> Path | None:
+    """Return the working tree that the run was started in, None when nothing tells it any more."""
+    with contextlib.suppress(OSError):
+        content = (folder / WORKTREE_FILE).read_bytes()
+        if content.endswith(_WHOLE):
+            return Path(os.fsdecode(content.removesuffix(_WHOLE)))
+    return None
 
 
 def start_of(folder: Path) -> RunRecord:

@@ -95,11 +95,10 @@ def _with_logs(run: RunRecord, folder: Path, layout: Layout) -> RunRecord:
 
 def _home(layout: Layout, folder: Path) -> Layout:
     """Return the store of the working tree that the run was started in, while that is there."""
-    with contextlib.suppress(OSError):
-        committed = Path(os.fsdecode((folder / live.WORKTREE_FILE).read_bytes()), FOLDER)
-        if committed != layout.committed and committed.parent.is_dir():
-            return Layout(committed, layout.private)
-    return layout
+    worktree = live.worktree_of(folder)
+    if worktree is None or worktree / FOLDER == layout.committed or not worktree.is_dir():
+        return layout
+    return Layout(worktree / FOLDER, layout.private)
 
 
 def _keep_environment(home: Layout, run: RunRecord) -> None:

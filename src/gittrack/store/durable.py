@@ -142,7 +142,9 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, sy
             write_file(draft / name, content, synced=synced)
         if synced:
             sync_folder(draft)
-        make_folder(path.parent)
+            make_folder(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
         hook(f"{step}.rename")
         draft.rename(path)
     except OSError:
