@@ -804,3 +804,18 @@ def test_a_virtual_tag_is_what_a_client_hands_out(few: duckdb.DuckDBPyConnection
     for command in commands:
         query = f"select {expression} from (select $command::varchar as command)"
         assert few.execute(query, {"command": command}).fetchall() == [(presented.source_name(command),)]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("metrics.auc > 0.9", False),
+        ("tags.team = 'red'", False),
+        ("repro_of IS NOT NULL", True),
+        ("run_id = 'a'", True),
+        ("tags.mlflow.parentRunId = 'a'", True),
+        ("NOT parent_run_id = 'a'", True),
+    ],
+)
+def test_reproductions_are_left_out_unless_the_filter_asks_for_them_or_for_runs_by_id(text, asked) -> None:
+    assert filters.unrepeated(filters.runs_where(text)) == ("true" if asked else "repro_of is null")

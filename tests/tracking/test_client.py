@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +25,8 @@ from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 from gittrack.repro.verify import is_volatile
 from gittrack.store import digest as digests
-from gittrack.tracking import projects
-from tests.conftest import commit_all, git, write
+from gittrack.tracking import open_runs, projects
+from tests.conftest import commit_all, git, python, write
 from tests.record.processes import layout_at, only_run, script, sealed_runs
 from tests.tracking.conftest import close_borrowed, forget, stored
 
@@ -655,3 +657,102 @@ WRONG_TYPES: list[Callable[[gittrack.Client, str], Any]] = [
 def test_what_is_of_a_wrong_type_is_refused_in_one_sentence(client, call) -> None:
     with pytest.raises(InvalidValue):
         call(client, gittrack.start_run().run_id)
+
+
+def test_a_run_that_this_process_has_open_is_gone_on_with_by_the_same_handle(client) -> None:
+    run_id = client.create_run("0").info.run_id
+    with contextlib.suppress(ZeroDivisionError), gittrack.start_run(run_id=run_id):
+        gittrack.log_param("a", 1)
+        with pytest.raises(InvalidValue):
+            client.log_param(run_id, "a", 2)
+        raise ZeroDivisionError
+    assert client.get_run(run_id).info.status == "FAILED"
+
+
+def test_a_lent_run_is_not_given_back_while_something_is_stored_in_it(client, monkeypatch) -> None:
+    monkeypatch.setattr(open_runs, "IDLE_S", 0.02)
+    run_id = an_ended_run(client)
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            threading.Event().wait(0.1)
+            return super().read(size)
+
+    client.log_stream(run_id, Slow(b"weights"), "model.bin")
+    close_borrowed()
+    assert [one.path for one in client.list_artifacts(run_id)] == ["model.bin"]
+
+
+def test_a_refused_resume_leaves_the_run_as_it_was(client) -> None:
+    run_id = an_ended_run(client)
+    before = client.get_run(run_id).info
+    with pytest.raises(InvalidValue):
+        gittrack.start_run(run_id=run_id, tags={"": 1})
+    gittrack.set_experiment("another")
+    with pytest.raises(InvalidValue, match="belongs to the experiment 0"):
+        gittrack.start_run(run_id=run_id)
+    assert client.get_run(run_id).info == before
+    assert gittrack.active_run() is None
+
+
+def test_only_the_process_that_has_a_run_says_how_it_ends(repo, client) -> None:
+    run_id = client.create_run("0").info.run_id
+    told = python(
+        repo,
+        f"""
+import gittrack
+client = gittrack.Client()
+try:
+    client.set_terminated({run_id!r}, "FAILED")
+except gittrack.GittrackError as error:
+    print(error.error_code)
+client.set_tag({run_id!r}, "stage", "from elsewhere")
+""",
+    )
+    assert told.stdout == "INVALID_STATE\n"
+    assert client.get_run(run_id).data.tags["stage"] == "from elsewhere"
+    client.set_tag(run_id, "stage", "later, from here")
+    client.set_terminated(run_id)
+    assert client.get_run(run_id).data.tags["stage"] == "later, from here"
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_no_run_starts_in_an_experiment_that_was_deleted_here(client) -> None:
+    one = gittrack.set_experiment("churn")
+    client.delete_experiment(one.experiment_id)
+    with pytest.raises(InvalidValue, match="'churn' is deleted"):
+        gittrack.start_run()
+    client.restore_experiment(one.experiment_id)
+    with gittrack.start_run() as run:
+        assert run.info.experiment_id == one.experiment_id
+
+
+def test_one_id_and_an_empty_list_of_ids_mean_what_they_mean_in_mlflow(client) -> None:
+    with gittrack.start_run() as run:
+        pass
+    for ids in ("0", ["0"], [], None):
+        assert [found.info.run_id for found in gittrack.search_runs(ids, output_format="list")] == [
+            run.run_id
+        ]
+
+
+def test_an_experiment_with_a_tag_that_cannot_be_is_not_created(client) -> None:
+    with pytest.raises(InvalidValue):
+        client.create_experiment("churn", tags={"big": "x" * (2 << 20)})
+    with pytest.raises(InvalidValue):
+        client.set_experiment_tags("0", {"a": 1, "": 2})
+    assert client.get_experiment_by_name("churn") is None
+    assert client.get_experiment("0").tags == {}
+
+
+def test_an_ended_run_says_of_itself_what_the_store_says(client) -> None:
+    with gittrack.start_run() as run:
+        gittrack.log_metric("loss", 0.5)
+    assert run.to_dictionary() == client.get_run(run.run_id).to_dictionary()
+
+
+def test_the_mistake_in_the_text_about_filters_is_answered_as_the_text_says() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text()
+    with pytest.raises(InvalidValue) as refused:
+        gittrack.search_runs(filter_string="metrics.auc > 0.9 params.model = 'forest'")
+    assert f"gittrack: {refused.value}\nhint: {refused.value.hint}\n" in text

@@ -16,11 +16,12 @@ from gittrack.api import machine
 from gittrack.api.state import STATE
 from gittrack.entities.record import ExperimentId, RunId, Status
 from gittrack.errors import Conflict, InvalidValue, RecordingNotice
-from gittrack.record import exits
-from gittrack.record.experiments import DEFAULT_ID, Experiments, Group
+from gittrack.record import begin, exits
+from gittrack.record.experiments import Experiments, Group
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import NOTE, RUN_NAME
+from gittrack.record.value_log import texts_of
 from gittrack.record.values import check_mapping
 from gittrack.tracking import open_runs, projects
 
@@ -124,6 +125,8 @@ def start_run(
         InvalidValue: A value cannot be taken, or what is named is deleted.
     """
     stack = _running()
+    if not nested and not all(run.is_mine for run in stack):
+        stack = ()  # a forked child: the runs of its parent do not stand in its way
     around = config.surroundings()
     given = {**around.context, **_with_note(tags, description)}
     if run_name is not None:
@@ -153,7 +156,11 @@ def start_run(
             tags=given,
         )
         exits.watch(run)
-    machine.watch(run, log_system_metrics, resumed=run_id is not None)
+    try:
+        machine.watch(run, log_system_metrics, resumed=run_id is not None)
+    except InvalidValue:
+        run.end("FAILED")
+        raise
     _active.set((*stack, run))
     STATE.last = run.run_id
     return run
@@ -188,6 +195,8 @@ def _chosen(
     group: Group | None = STATE.experiment
     if group is None and around.experiment_id is not None:
         group = _group(project, around.experiment_id)
+    if group is not None:
+        open_runs.check_experiment(project, group)
     return group
 
 
@@ -216,14 +225,13 @@ def _rejoin(
     wanted = open_runs.id_of(run_id)
     if any(run.run_id == wanted for run in stack):
         raise Conflict(f"run '{run_id}' is active already")
-    run = open_runs.resumed(project, wanted)
-    if asked is not None and str(asked) != run.experiment_group.experiment_id:
-        experiment = run.experiment_group
-        run.leave()
+    texts_of(tags)
+    if asked is not None and str(asked) != (experiment := open_runs.experiment_of(project, wanted)):
         raise InvalidValue(
-            f"run '{run_id}' belongs to the experiment {experiment.experiment_id}, not to {asked}",
-            hint=f"gittrack.set_experiment(experiment_id='{experiment.experiment_id}')",
+            f"run '{run_id}' belongs to the experiment {experiment}, not to {asked}",
+            hint=f"gittrack.set_experiment(experiment_id='{experiment}')",
         )
+    run = open_runs.resumed(project, wanted)
     if name is not None:
         run.set_name(name)
     if tags:
@@ -302,8 +310,6 @@ def experiment_id_now() -> str:
     """Return the id of the experiment that a run started now would belong to."""
     around = config.surroundings()
     project = projects.current(around)
-    chosen = _chosen(project, around, _running(), None, None) or project.config().experiment
-    if isinstance(chosen, Group):
-        return chosen.experiment_id
-    found = client().get_experiment_by_name(chosen)
-    return DEFAULT_ID if found is None else found.experiment_id
+    settings = project.config()
+    chosen = _chosen(project, around, _running(), None, None) or settings.experiment
+    return begin.group(project, settings, chosen, user=around.user).experiment_id

@@ -69,9 +69,8 @@ def set_experiment_tag(key: str, value: Any) -> None:
 
 
 def set_experiment_tags(tags: Mapping[str, Any]) -> None:
-    """Put tags on the active experiment; see `Client.set_experiment_tag`."""
-    for key, value in tags.items():
-        set_experiment_tag(key, value)
+    """Put tags on the active experiment, all or none; see `Client.set_experiment_tags`."""
+    client().set_experiment_tags(experiment_id_now(), tags)
 
 
 def delete_experiment_tag(key: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gittrack.api.active import client, experiment_id_now
 from gittrack.errors import InvalidValue
 from gittrack.tracking import projects
+from gittrack.tracking.connection import several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,10 +86,10 @@ def _asked(
     if experiment_ids and names:
         raise InvalidValue("search_runs takes experiment ids or names", hint="leave one of the two out")
     if names:
-        found = (client().get_experiment_by_name(name) for name in names)
+        found = (client().get_experiment_by_name(name) for name in several(names, "experiment_names"))
         return [one.experiment_id for one in found if one is not None]
-    if experiment_ids is not None and (experiment_ids or not everything):
-        return [str(one) for one in experiment_ids]
+    if experiment_ids:
+        return several(experiment_ids, "experiment_ids")
     return None if everything else [experiment_id_now()]
 
 

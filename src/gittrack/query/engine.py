@@ -96,7 +96,13 @@ def opened(repo: Repository, layout: Layout, scope: Scope, progress: Progress | 
         kept = _kept.get(name)
     if kept is not None and kept[0] == state:
         return kept[1]
-    engine = _open(repo, layout, scope, look, _live(layout, scope) if before else (), progress)
+    live: Sequence[LiveRun] = ()
+    if before:
+        live = _live(layout, scope)
+        look = places.look(repo, layout, scope)  # after it: a run that ends meanwhile is in one of the two
+        fingerprint = look.fingerprint()
+        state = None if fingerprint is None else fingerprint + before
+    engine = _open(repo, layout, scope, look, live, progress)
     if state is not None and engine.view.complete and before == _live_state(layout, scope):
         with _keeping:
             _kept.pop(name, None)

@@ -206,9 +206,10 @@ def runs_order(order_by: Sequence[str] | None) -> Compiled:
 def unrepeated(where: Compiled) -> str:
     """Return the condition that leaves reproductions out, which repeat what is there; none where they are asked for.
 
-    A filter asks for them when it says something about `repro_of` or names its runs by `run_id`.
+    A filter asks for them when it says something about `repro_of`, or names runs by their id or their parent's: what
+    a job asks about its own runs has the same answer when it is reproduced.
     """
-    return "true" if where.attributes & {"repro_of", "run_id"} else "repro_of is null"
+    return "true" if where.attributes & {"repro_of", "run_id", "parent_run_id"} else "repro_of is null"
 
 
 def experiments_where(text: str | None) -> Compiled:
@@ -388,6 +389,8 @@ class _Compiler:
         if place.section == "params" and as_number:
             return _Operand("number", "number", f"from params where key = {key}")
         virtual = self._subject.virtual_tags.get(place.key) if place.section == "tags" else None
+        if virtual == "parent_run_id":
+            self.attributes.add(virtual)
         stored = f"{place.section}[{key}]"
         return _Operand("text", f"coalesce({stored}, {virtual})" if virtual else stored)
 

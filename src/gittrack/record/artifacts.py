@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import operator
 import os
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from gittrack.data import hashing
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 LOGGED_ARTIFACTS = "mlflow.loggedArtifacts"  # the tag that lists the tables of a run, as JSON
 LOGGED_IMAGES = "mlflow.loggedImages"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_counting = threading.Lock()
 _appending = threading.RLock()  # a table is read, made longer and kept again
 
 
@@ -72,14 +77,36 @@ def _decoded(path: str) -> str:
     return path
 
 
+def _lasting(call: Callable[P, T]) -> Callable[P, T]:
+    """Note while a call is at work, and when it was: what it stores may take long."""
+
+    @functools.wraps(call)
+    def noted(*args: P.args, **options: P.kwargs) -> T:
+        log = args[0]
+        assert isinstance(log, ArtifactLog)
+        with _counting:
+            log._storing += 1
+        try:
+            return call(*args, **options)
+        finally:
+            with _counting:
+                log._storing -= 1
+                log.stored_at = time.monotonic()
+
+    return noted
+
+
 class ArtifactLog:
     """The part of a run that keeps its artifacts.
 
     Attributes:
         _artifacts: The run's artifacts by path, as this process knows them.
         _tags: The run's tags, as this process knows them.
+        stored_at: When something was stored last, on the clock `time.monotonic`.
     """
 
+    stored_at = 0.0
+    _storing = 0
     _project: Project
     _journal: Journal
     _files: FileStore
@@ -90,6 +117,11 @@ class ArtifactLog:
     def run_id(self) -> RunId:
         """The id, 32 hex digits."""
         raise NotImplementedError
+
+    @property
+    def is_storing(self) -> bool:
+        """Whether some call is at work that keeps an artifact."""
+        return self._storing > 0
 
     def _must_run(self) -> None:
         raise NotImplementedError
@@ -102,6 +134,7 @@ class ArtifactLog:
         """Say which artifacts differ from one execution to the next by nature."""
         raise NotImplementedError
 
+    @_lasting
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep a file, or a folder under its own name, as output of the run.
 
@@ -121,6 +154,7 @@ class ArtifactLog:
             raise NotFound(f"there is no file or folder '{source}'")
         self._keep_file(source, self._place(_below(artifact_path, source.name)))
 
+    @_lasting
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Keep all files below a folder as outputs of the run.
 
@@ -136,6 +170,7 @@ class ArtifactLog:
         for place, (_, file) in zip(places, found, strict=True):
             self._keep_file(file, place)
 
+    @_lasting
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep text as an artifact.
 
@@ -147,6 +182,7 @@ class ArtifactLog:
             raise InvalidValue(f"a {type(text).__name__} is not text", hint="log_dict keeps dictionaries")
         self._keep_bytes(text.encode("utf-8", "replace"), place)
 
+    @_lasting
     def log_dict(self, dictionary: Any, artifact_file: str) -> None:
         """Keep a dictionary as an artifact: YAML for `.yaml` and `.yml`, else JSON.
 
@@ -156,6 +192,7 @@ class ArtifactLog:
         place = self._place(artifact_file)
         self._keep_bytes(serialise.dictionary(dictionary, place), place)
 
+    @_lasting
     def log_stream(self, stream: Readable, artifact_file: str) -> None:
         """Keep what can be read from a binary stream as an artifact; it is never wholly in memory.
 
@@ -167,6 +204,7 @@ class ArtifactLog:
             raise InvalidValue(f"a {type(stream).__name__} is not a stream of bytes", hint="open(path, 'rb')")
         self._keep(place, lambda: self._files.put_stream(stream))
 
+    @_lasting
     def log_figure(
         self, figure: Any, artifact_file: str, *, save_kwargs: Mapping[str, Any] | None = None
     ) -> None:
@@ -178,6 +216,7 @@ class ArtifactLog:
         place = self._place(artifact_file)
         self._keep_bytes(serialise.figure(figure, place, dict(save_kwargs or {})), place)
 
+    @_lasting
     def log_image(
         self,
         image: np.ndarray[Any, Any] | PIL.Image.Image | media.Image,
@@ -224,6 +263,7 @@ class ArtifactLog:
             self.set_volatile(media.KEYED)
             self.set_tag(LOGGED_IMAGES, "True")
 
+    @_lasting
     def log_table(self, data: dict[str, Any] | pd.DataFrame, artifact_file: str) -> None:
         """Keep a table as an artifact, after the rows that the run has under that name already.
 

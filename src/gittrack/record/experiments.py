@@ -151,15 +151,17 @@ class Experiments:
             for shard in _folders(layout):
                 for file in shard.glob("*.yaml"):
                     name = shard.name + file.stem
-                    if name not in now and digests.is_digest(name):
-                        now[name] = known[name] if name in known else _text(file)
+                    if name in now or not digests.is_digest(name):
+                        continue
+                    if name in known:
+                        now[name] = known[name]
+                    elif (content := _whole(file, name)) is not None:
+                        now[name] = content.decode("utf-8", "replace") if _ABOUT in content[:_HEAD] else None
         if now != known:
             with suppress(OSError):
                 durable.replace_file(cache, json.dumps(now).encode(), tmp=self._layout.tmp)
         return {
-            Digest(name): event
-            for name, text in now.items()
-            if text is not None and (event := _event(name, text))
+            Digest(name): event for name, text in now.items() if text is not None and (event := _event(text))
         }
 
 
@@ -192,20 +194,17 @@ def _folders(layout: Layout) -> list[Path]:
         return []
 
 
-def _text(file: Path) -> str | None:
-    """Return the content of an event about an experiment; None for any other file."""
+def _whole(file: Path, digest: str) -> bytes | None:
+    """Return the content of an event if all of it is there: git writes a file bit by bit."""
     try:
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD)
-            return (head + stream.read()).decode() if _ABOUT in head and not file.is_symlink() else None
-    except (OSError, UnicodeDecodeError):
+        content = b"" if file.is_symlink() else file.read_bytes()
+    except OSError:
         return None
+    return content if digests.of_bytes(content) == digest else None
 
 
-def _event(digest: str, text: str) -> Event | None:
-    """Return an event if its content is that of its name, and can be read."""
-    if digests.of_bytes(text.encode()) != digest:
-        return None
+def _event(text: str) -> Event | None:
+    """Return an event if it can be read."""
     try:
         return formats.load_event(text.encode())
     except Damaged:

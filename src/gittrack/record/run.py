@@ -28,6 +28,7 @@ from gittrack.entities.record import (
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, StorageFailed
 from gittrack.git.capture import Capture
 from gittrack.record import begin, inputs, live, names, origin, values
+from gittrack.record import format as formats
 from gittrack.record import seal as seals
 from gittrack.record.artifacts import ArtifactLog
 from gittrack.record.environment import host
@@ -38,6 +39,7 @@ from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.value_log import ValueLog, texts_of
 from gittrack.record.warning import warn
 from gittrack.store.digest import random_hex
+from gittrack.store.layout import RUN_FILE
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
@@ -271,11 +273,16 @@ class ActiveRun(ValueLog, ArtifactLog):
     def _now(self) -> Run:
         from gittrack.record import presented
 
+        layout = self._project.layout
         try:
-            run = live.read(self._project.layout.live_run(self.run_id)).run
-        except (OSError, Damaged):  # it has ended, or the disk took nothing: what this process knows
-            run = replace(self._start, params=self._params, tags=self._tags, name=self._name)
-        return presented.run(run, deleted=False)
+            if self.digest is not None:
+                content = (layout.run(self.digest) / RUN_FILE).read_bytes()
+                return presented.run(formats.load_run(content), deleted=self._deleted)
+            return presented.run(live.read(layout.live_run(self.run_id)).run, deleted=self._deleted)
+        except (OSError, Damaged):  # the disk took nothing: what this process knows
+            known = replace(self._start, params=self._params, tags=self._tags, name=self._name)
+            known = replace(known, status=self._status, end_time=self._end_time or known.end_time)
+            return presented.run(known, deleted=self._deleted)
 
     @property
     def has_ended(self) -> bool:
@@ -286,6 +293,11 @@ class ActiveRun(ValueLog, ArtifactLog):
     def is_amended(self) -> bool:
         """Whether the run had ended when it was opened, and is only added to."""
         return self._start.end_time is not None
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process says how the run ends: it started the run, or went on with one that had ended."""
+        return self._owner
 
     @property
     def is_mine(self) -> bool:

@@ -134,7 +134,7 @@ def safe_path(text: object, *, what: str = "path") -> str:
             part, a part over 255 bytes, or a part that is `.git` or `.gittrack` in any disguise.
     """
     if not isinstance(text, str) or not text:
-        raise InvalidValue(f"{text!r} is not a {what}")
+        raise InvalidValue(f"{text!r} is no {what}")
     if "\\" in text or (len(text) > 1 and text[1] == ":") or text.startswith(("/", "~")):
         raise InvalidValue(
             f"{text!r} is not a relative {what}", hint="use / between the parts, and none at the start"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,6 +63,19 @@ def check_page(max_results: object, page_token: object) -> tuple[int, int]:
     if not isinstance(max_results, int) or isinstance(max_results, bool) or not 0 < max_results <= MAX_PAGE:
         raise InvalidValue(f"max_results is {max_results!r:.80}", hint=f"a number from 1 to {MAX_PAGE}")
     return max_results, 0 if not page_token else _offset(page_token)
+
+
+def several(given: object, what: str) -> list[str]:
+    """Return one text, or several, as a list.
+
+    Raises:
+        InvalidValue: It is neither.
+    """
+    if isinstance(given, str | int):
+        return [str(given)]
+    if not isinstance(given, Iterable):
+        raise InvalidValue(f"{what} is {given!r:.80}, no list", hint=f"{what}=['...']")
+    return [str(one) for one in given]
 
 
 def page(found: list[T], limit: int, offset: int) -> PagedList[T]:

@@ -13,7 +13,7 @@ from gittrack.entities.tracking import Experiment, LifecycleStage, PagedList, Vi
 from gittrack.errors import AlreadyExists, InvalidValue, NotFound, RecordingNotice
 from gittrack.record import experiments as groups
 from gittrack.record.experiments import DEFAULT_ID, Group
-from gittrack.record.values import check_key, check_mapping
+from gittrack.record.values import as_text, check_key, check_mapping
 from gittrack.tracking import facts, open_runs
 from gittrack.tracking.connection import Connection, check_page, check_view, page
 from gittrack.tracking.facts import Fact
@@ -43,8 +43,7 @@ class ExperimentCalls(Connection):
             InvalidValue: It cannot be a name, or a tag cannot be one.
         """
         groups.check_name(name)
-        given = check_mapping({} if tags is None else tags, "tag").items()
-        said: list[Fact] = [("set_tag", check_key(key, "tag"), str(value)) for key, value in given]
+        said = _tag_facts({} if tags is None else tags)
         if artifact_location:
             warnings.warn(
                 f"gittrack keeps artifacts by digest in the repository, not in '{artifact_location}'",
@@ -143,6 +142,15 @@ class ExperimentCalls(Connection):
         check_key(key, "tag")
         self._say(self._active(experiment_id).experiment_id, ("set_tag", key, str(value)))
 
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, Any]) -> None:
+        """Put tags on an experiment; all or none.
+
+        Raises:
+            NotFound: There is none with this id.
+            InvalidValue: A key cannot be one, or the experiment is deleted.
+        """
+        self._say(self._active(experiment_id).experiment_id, *_tag_facts(tags))
+
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Take a tag off an experiment.
 
@@ -168,7 +176,7 @@ class ExperimentCalls(Connection):
         if one.lifecycle_stage == LifecycleStage.DELETED:
             raise NotFound(f"the experiment '{one.name}' is deleted", hint="restore_experiment takes it back")
         self._say(one.experiment_id, ("delete", None, None))
-        open_runs.deleted_with(one.experiment_id, is_deleted=True)
+        open_runs.deleted_with(self._project(), one.experiment_id, is_deleted=True)
 
     def restore_experiment(self, experiment_id: str) -> None:
         """Take back the deletion of an experiment.
@@ -182,7 +190,7 @@ class ExperimentCalls(Connection):
             raise NotFound(f"the experiment '{one.name}' is not deleted")
         self._must_be_free(one.name, besides=one.experiment_id)
         self._say(one.experiment_id, ("restore", None, None))
-        open_runs.deleted_with(one.experiment_id, is_deleted=False)
+        open_runs.deleted_with(self._project(), one.experiment_id, is_deleted=False)
 
     def _active(self, experiment_id: str) -> Experiment:
         one = self.get_experiment(experiment_id)
@@ -203,8 +211,15 @@ class ExperimentCalls(Connection):
                 f"the experiment {other.experiment_id} is called '{name}'", hint="rename one of the two first"
             )
 
-    def _say(self, experiment_id: str, fact: Fact) -> None:
-        facts.write(self._project(), self._session(), [ExperimentId(experiment_id)], [fact])
+    def _say(self, experiment_id: str, *said: Fact) -> None:
+        facts.write(self._project(), self._session(), [ExperimentId(experiment_id)], said)
+
+
+def _tag_facts(tags: Mapping[str, Any]) -> list[Fact]:
+    return [
+        ("set_tag", check_key(key, "tag"), as_text(value, f"the tag '{key}'"))
+        for key, value in check_mapping(tags, "tag").items()
+    ]
 
 
 def _all(session: Session) -> list[Experiment]:

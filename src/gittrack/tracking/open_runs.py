@@ -10,10 +10,12 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 
 from gittrack.entities.record import RunId, parse_run_id
 from gittrack.errors import AlreadyExists, InvalidValue, NotFound
 from gittrack.record import exits
+from gittrack.record.experiments import Group
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 from gittrack.record.seal import seal
@@ -23,6 +25,7 @@ _CHANCES = 20  # to open a run that other processes open and end again at the sa
 _ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")
 _borrowed: dict[RunId, tuple[ActiveRun, float]] = {}
 _deleted: set[RunId] = set()
+_deleted_experiments: set[tuple[Path, str]] = set()
 _lock = threading.RLock()
 
 
@@ -101,8 +104,30 @@ def resumed(project: Project, run_id: RunId) -> ActiveRun:
         NotFound: This clone knows no such run.
         Damaged: The record of the run cannot be read.
     """
+    run = exits.open_here(run_id)
+    if run is not None and not run.is_amended:
+        return run  # one handle a process: two would not know of each other's params
     release(run_id)
     return _joined(project, run_id, amend=False)
+
+
+def experiment_of(project: Project, run_id: RunId) -> str:
+    """Return the id of the experiment that a run belongs to.
+
+    Raises:
+        NotFound: This clone knows no such run.
+    """
+    run = exits.open_here(run_id)
+    if run is not None:
+        return run.experiment_group.experiment_id
+    from gittrack.tracking import projects
+
+    rows = projects.session(project).rows(
+        "select experiment_id from runs where run_id = $run_id", run_id=run_id
+    )
+    if not rows:
+        raise unknown(run_id)
+    return str(rows[0][0])
 
 
 def _joined(project: Project, run_id: RunId, *, amend: bool) -> ActiveRun:
@@ -146,11 +171,29 @@ def deleted(run_id: RunId, *, is_deleted: bool) -> None:
         run.mark_deleted(is_deleted)
 
 
-def deleted_with(experiment_id: str, *, is_deleted: bool) -> None:
+def deleted_with(project: Project, experiment_id: str, *, is_deleted: bool) -> None:
     """Note that this process deleted or restored an experiment, with its runs."""
+    place = (
+        project.layout.private,
+        experiment_id,
+    )  # another repository may have an experiment of the same name
+    (_deleted_experiments.add if is_deleted else _deleted_experiments.discard)(place)
     for run in exits.all_open():
         if run.experiment_group.experiment_id == experiment_id:
             deleted(run.run_id, is_deleted=is_deleted)
+
+
+def check_experiment(project: Project, group: Group) -> None:
+    """Check that this process has not deleted an experiment.
+
+    Raises:
+        InvalidValue: It has.
+    """
+    if (project.layout.private, group.experiment_id) in _deleted_experiments:
+        raise InvalidValue(
+            f"the experiment '{group.name}' is deleted",
+            hint=f"gittrack.Client().restore_experiment('{group.experiment_id}')",
+        )
 
 
 def _give_back(run_id: RunId) -> None:
@@ -161,7 +204,7 @@ def _give_back(run_id: RunId) -> None:
             entry = _borrowed.get(run_id)
             if entry is None:
                 return
-            idle = time.monotonic() - entry[1]
+            idle = 0.0 if entry[0].is_storing else time.monotonic() - max(entry[1], entry[0].stored_at)
             if idle >= IDLE_S:
                 release(run_id)
 

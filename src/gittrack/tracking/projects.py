@@ -13,6 +13,7 @@ from gittrack.record.project import Project
 if TYPE_CHECKING:
     from gittrack.query.session import Session
 
+_tops: dict[str, Path] = {}
 _projects: dict[tuple[Path, Path | None], Project] = {}
 
 
@@ -72,6 +73,9 @@ def session(project: Project | None = None) -> Session:
 
 def _top(uri: str) -> Path:
     """Return the top of the working tree that a tracking URI names."""
+    known = _tops.get(uri)
+    if known is not None and (known / ".git").exists():
+        return known
     path = _path(uri)
     if path is not None and path.is_dir():
         try:
@@ -79,6 +83,8 @@ def _top(uri: str) -> Path:
         except GittrackError:
             root = None
         if root is not None and root.resolve() == path.resolve():
+            if path.is_absolute() and Path(uri).is_absolute():
+                _tops[uri] = path
             return path
     raise InvalidValue(
         f"runs are recorded in a git repository, and '{uri}' is not the top of one's working tree",

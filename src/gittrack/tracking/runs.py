@@ -19,18 +19,20 @@ from gittrack.entities.tracking import (
     RunTag,
     ViewType,
 )
-from gittrack.errors import InvalidValue, NotFound
+from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.record import exits
 from gittrack.record.experiments import Group
 from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.values import as_text, check_key
 from gittrack.tracking import facts, inputs, open_runs
-from gittrack.tracking.connection import check_page, check_view, page
+from gittrack.tracking.connection import check_page, check_view, page, several
 from gittrack.tracking.experiments import ExperimentCalls
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from gittrack.query.session import Session
 
 
 T = TypeVar("T")
@@ -78,10 +80,13 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
+        return self._found(self._session(), run_id)
+
+    def _found(self, session: Session, run_id: str) -> Run:
         from gittrack.query import search
 
         wanted = open_runs.id_of(run_id)
-        found = search.run(self._session(), wanted)
+        found = search.run(session, wanted)
         if found is None:
             raise open_runs.unknown(wanted)
         return found
@@ -120,7 +125,9 @@ class RunCalls(ExperimentCalls):
         from gittrack.query import search
 
         limit, offset = check_page(max_results, page_token)
-        query = search.RunQuery(_several(experiment_ids), filter_string, check_view(run_view_type), order_by)
+        query = search.RunQuery(
+            several(experiment_ids, "experiment_ids"), filter_string, check_view(run_view_type), order_by
+        )
         return page(search.runs(self._session(), query, limit=limit + 1, offset=offset), limit, offset)
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
@@ -219,10 +226,8 @@ class RunCalls(ExperimentCalls):
         """
         check_key(key, "tag")
         text = as_text(value, f"the tag '{key}'")
-        run = exits.open_here(open_runs.id_of(run_id))
-        if run is not None:
-            run = self._open(run_id)  # refused when it is deleted
-            run.set_tag(key, text)
+        if self._is_live(run_id):
+            self._open(run_id).set_tag(key, text)
         else:
             self._say_of_run(run_id, "set_tag", key, text)
         return RunOperations.of(synchronous)
@@ -234,10 +239,8 @@ class RunCalls(ExperimentCalls):
             NotFound: This clone knows no such run, or the run has no such tag.
             InvalidValue: The run is deleted.
         """
-        is_open = exits.open_here(open_runs.id_of(run_id)) is not None
-        run = self._open(run_id) if is_open else None  # refused when it is deleted
-        tags = self._active_run(run_id).data.tags if run is None else run.tags
-        if key not in tags:
+        run = self._open(run_id) if self._is_live(run_id) else None  # refused when it is deleted
+        if (run is None or key not in run.tags) and key not in self._active_run(run_id).data.tags:
             raise NotFound(f"run '{run_id}' has no tag '{key}'")
         if run is not None:
             run.delete_tag(key)
@@ -271,10 +274,12 @@ class RunCalls(ExperimentCalls):
         self._set_status(run_id, _status(status or "FINISHED"), end_time)
 
     def _set_status(self, run_id: str, status: Status, end_time: int | None = None) -> None:
-        if RunStatus.is_terminated(RunStatus.from_string(status)):
-            self._open(run_id).end(status, end_time=end_time)
-            return
         run = self._open(run_id)
+        if not run.is_owner:
+            raise Conflict(f"run '{run_id}' is at work in another process, which says how it goes and ends")
+        if RunStatus.is_terminated(RunStatus.from_string(status)):
+            run.end(status, end_time=end_time)
+            return
         if run.is_amended:
             open_runs.release(run.run_id)
             run = open_runs.resumed(self._project(), run.run_id)
@@ -286,10 +291,11 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
-        if self.get_run(run_id).info.lifecycle_stage == LifecycleStage.DELETED:
+        session = self._session()
+        if self._found(session, run_id).info.lifecycle_stage == LifecycleStage.DELETED:
             return
         open_runs.deleted(RunId(run_id), is_deleted=True)
-        facts.write(self._project(), self._session(), [RunId(run_id)], [("delete", None, None)])
+        facts.write(self._project(), session, [RunId(run_id)], [("delete", None, None)])
 
     def restore_run(self, run_id: str) -> None:
         """Take back the deletion of a run; one that is not deleted stays as it is.
@@ -297,9 +303,10 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
-        if self.get_run(run_id).info.lifecycle_stage != LifecycleStage.DELETED:
+        session = self._session()
+        if self._found(session, run_id).info.lifecycle_stage != LifecycleStage.DELETED:
             return
-        facts.write(self._project(), self._session(), [RunId(run_id)], [("restore", None, None)])
+        facts.write(self._project(), session, [RunId(run_id)], [("restore", None, None)])
         open_runs.deleted(RunId(run_id), is_deleted=False)
 
     def log_inputs(
@@ -317,18 +324,21 @@ class RunCalls(ExperimentCalls):
         for dataset in given:
             run.log_dataset(dataset)
 
+    def _is_live(self, run_id: str) -> bool:
+        """Whether some process has the run open; a tag is then one of its records, else an event."""
+        wanted = open_runs.id_of(run_id)
+        return exits.open_here(wanted) is not None or self._project().layout.live_run(wanted).is_dir()
+
     def _open(self, run_id: str) -> ActiveRun:
         return open_runs.opened(self._project(), run_id)
 
     def _active_run(self, run_id: str) -> Run:
-        run = self.get_run(run_id)
-        if run.info.lifecycle_stage == LifecycleStage.DELETED:
-            raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
-        return run
+        return _must_be_active(self.get_run(run_id))
 
     def _say_of_run(self, run_id: str, op: Op, key: str, value: str | None) -> None:
-        self._active_run(run_id)
-        facts.write(self._project(), self._session(), [RunId(run_id)], [(op, key, value)])
+        session = self._session()
+        _must_be_active(self._found(session, run_id))
+        facts.write(self._project(), session, [RunId(run_id)], [(op, key, value)])
 
 
 def _in_order(points: pa.Table) -> pa.Table:
@@ -342,19 +352,16 @@ def _in_order(points: pa.Table) -> pa.Table:
     return points.take(np.lexsort((values, steps, times)))
 
 
+def _must_be_active(run: Run) -> Run:
+    run_id = run.info.run_id
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+    return run
+
+
 def _status(text: str) -> Status:
     RunStatus.from_string(text)
     return text  # type: ignore[return-value]
-
-
-def _several(experiment_ids: object) -> list[str]:
-    if isinstance(experiment_ids, str | int):
-        return [str(experiment_ids)]
-    if not isinstance(experiment_ids, Iterable):
-        raise InvalidValue(
-            f"{experiment_ids!r:.80} is no list of experiment ids", hint="experiment_ids=['0']"
-        )
-    return [str(one) for one in experiment_ids]
 
 
 def _all_of(kind: type[T], given: object, what: str) -> list[T]:
