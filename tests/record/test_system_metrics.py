@@ -344,8 +344,10 @@ from gittrack.record.system_metrics import SystemMetrics
 def watching():
     return "gittrack-system-metrics" in {t.name for t in threading.enumerate()}
 
-metrics = SystemMetrics(lambda values, step: None, interval_s=0.001)
+began = threading.Event()
+metrics = SystemMetrics(lambda values, step: began.set(), interval_s=0.001)
 metrics.start()
+began.wait(30)  # the library for GPUs is loaded under a lock that a child would inherit
 for _ in range(20):  # at any moment of a sample
     pid = os.fork()
     if pid == 0:

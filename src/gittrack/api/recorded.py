@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from gittrack.api.active import client, experiment_id_now
 from gittrack.errors import InvalidValue
 from gittrack.tracking import projects
-from gittrack.tracking.connection import several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +82,8 @@ def _asked(
     experiment_ids: Sequence[str] | None, names: Sequence[str] | None, everything: bool
 ) -> list[str] | None:
     """Return the ids of the experiments that a search is about, None for all."""
+    from gittrack.tracking.connection import several  # loads what only those who read need
+
     if experiment_ids and names:
         raise InvalidValue("search_runs takes experiment ids or names", hint="leave one of the two out")
     if names:
