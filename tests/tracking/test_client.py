@@ -688,6 +688,9 @@ def test_a_refused_resume_leaves_the_run_as_it_was(client) -> None:
     before = client.get_run(run_id).info
     with pytest.raises(InvalidValue):
         gittrack.start_run(run_id=run_id, tags={"": 1})
+    gittrack.set_system_metrics_samples_before_logging(0)
+    with pytest.raises(InvalidValue):
+        gittrack.start_run(run_id=run_id, log_system_metrics=True)
     gittrack.set_experiment("another")
     with pytest.raises(InvalidValue, match="belongs to the experiment 0"):
         gittrack.start_run(run_id=run_id)

@@ -138,6 +138,7 @@ def start_run(
         raise Conflict(
             f"run '{stack[-1].info.run_name}' is active", hint="gittrack.end_run(), or start_run(nested=True)"
         )
+    make_watcher = machine.prepared(log_system_metrics)
     project = projects.current(around)
     _announce(project)
     if run_id is not None:
@@ -156,11 +157,8 @@ def start_run(
             tags=given,
         )
         exits.watch(run)
-    try:
-        machine.watch(run, log_system_metrics, resumed=run_id is not None)
-    except InvalidValue:
-        run.end("FAILED")
-        raise
+    if make_watcher is not None:
+        machine.watch(run, make_watcher, resumed=run_id is not None)
     _active.set((*stack, run))
     STATE.last = run.run_id
     return run

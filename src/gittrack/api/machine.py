@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gittrack import config
 from gittrack.api.state import STATE
 from gittrack.record.run import ActiveRun
 
+if TYPE_CHECKING:
+    from gittrack.record.system_metrics import SystemMetrics
 
-def watch(run: ActiveRun, asked: bool | None, *, resumed: bool) -> None:
-    """Watch the machine until a run ends, if that is wanted.
+
+def prepared(asked: bool | None) -> Callable[..., SystemMetrics] | None:
+    """Return what makes a watcher of the machine, None where none is wanted; before a run is opened for it.
 
     Args:
-        run: Takes the metrics; they are volatile, no two executions share them.
         asked: What `start_run` was told; None for what holds in this process.
-        resumed: Whether the run may have such metrics already.
 
     Raises:
         InvalidValue: psutil is not installed, or a number is out of its range.
     """
     settings = {**config.system_metrics(), **STATE.system}
     if not (settings["enabled"] if asked is None else asked):
-        return
-    from gittrack.record.system_metrics import SystemMetrics
+        return None
+    from gittrack.record.system_metrics import SystemMetrics, require_psutil
 
-    run.set_volatile("system/*")
-    watcher = SystemMetrics(
-        run.log_metrics,
+    require_psutil()
+    make = partial(
+        SystemMetrics,
         interval_s=settings["interval_s"],
         samples_before_logging=settings["samples"],
         node_id=settings["node_id"],
-        first_step=run.next_step("system/") if resumed else 0,
     )
+    make(lambda values, step: None)  # checks the numbers
+    return make
+
+
+def watch(run: ActiveRun, make: Callable[..., SystemMetrics], *, resumed: bool) -> None:
+    """Watch the machine until a run ends; the metrics are volatile, no two executions share them.
+
+    Args:
+        run: Takes the metrics.
+        make: From `prepared`.
+        resumed: Whether the run may have such metrics already.
+    """
+    run.set_volatile("system/*")
+    watcher = make(run.log_metrics, first_step=run.next_step("system/") if resumed else 0)
     watcher.start()
     run.before_end(watcher.finish)
 

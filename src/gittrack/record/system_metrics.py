@@ -62,7 +62,7 @@ class SystemMetrics:
         """
         if self._thread is not None and self._process == os.getpid():
             return
-        _require_psutil()
+        require_psutil()
         self._stop, self._process = threading.Event(), os.getpid()
         thread = threading.Thread(
             target=self.watch, args=(self._stop.wait,), name="gittrack-system-metrics", daemon=True
@@ -152,7 +152,12 @@ def _value(key: str, samples: list[float]) -> float:
     return samples[-1] if key in _SINCE_THE_START else round(sum(samples) / len(samples), 1)
 
 
-def _require_psutil() -> None:
+def require_psutil() -> None:
+    """Check that the machine can be watched.
+
+    Raises:
+        InvalidValue: psutil is not installed.
+    """
     try:
         import psutil  # noqa: F401
     except ImportError as error:
