@@ -9,27 +9,24 @@ with gittrack.start_run():
 
 from typing import TYPE_CHECKING, Any
 
-from gittrack.api import (
-    active_run,
+from gittrack.api.active import active_run, end_run, last_active_run, set_experiment, start_run
+from gittrack.api.experiments import (
     create_experiment,
     delete_experiment,
     delete_experiment_tag,
-    delete_run,
+    get_experiment,
+    get_experiment_by_name,
+    restore_experiment,
+    search_experiments,
+    set_experiment_tag,
+    set_experiment_tags,
+)
+from gittrack.api.log import (
     delete_tag,
-    disable_system_metrics_logging,
-    enable_system_metrics_logging,
-    end_run,
     flush,
     flush_artifact_async_logging,
     flush_async_logging,
     get_artifact_uri,
-    get_experiment,
-    get_experiment_by_name,
-    get_parent_run,
-    get_registry_uri,
-    get_run,
-    last_active_run,
-    load_table,
     log_artifact,
     log_artifacts,
     log_data,
@@ -46,24 +43,29 @@ from gittrack.api import (
     log_stream,
     log_table,
     log_text,
-    points,
-    restore_experiment,
-    restore_run,
-    runs,
-    search_experiments,
-    search_runs,
-    set_experiment,
-    set_experiment_tag,
-    set_experiment_tags,
-    set_registry_uri,
-    set_system_metrics_node_id,
-    set_system_metrics_samples_before_logging,
-    set_system_metrics_sampling_interval,
     set_tag,
     set_tags,
     set_volatile,
+)
+from gittrack.api.machine import (
+    disable_system_metrics_logging,
+    enable_system_metrics_logging,
+    set_system_metrics_node_id,
+    set_system_metrics_samples_before_logging,
+    set_system_metrics_sampling_interval,
+)
+from gittrack.api.recorded import (
+    delete_run,
+    get_parent_run,
+    get_registry_uri,
+    get_run,
+    load_table,
+    points,
+    restore_run,
+    runs,
+    search_runs,
+    set_registry_uri,
     sql,
-    start_run,
 )
 from gittrack.errors import GittrackError, RecordingNotice, RecordingWarning
 from gittrack.record.run import ActiveRun
