@@ -150,6 +150,7 @@ durable.hook = hook
 run = gittrack.start_run()
 gittrack.log_metric("loss", 0.5, 1)
 gittrack.log_param("lr", 0.1)
+gittrack.flush()
 print("ACK", flush=True)
 gittrack.end_run()
 """

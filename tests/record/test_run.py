@@ -17,7 +17,7 @@ from gittrack import config
 from gittrack.entities.record import RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound, RecordingWarning
 from gittrack.record import format as formats
-from gittrack.record import live, origin
+from gittrack.record import live, origin, seal
 from gittrack.record.points import SortedPoints, read_parquet
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
@@ -352,6 +352,52 @@ def test_an_artifact_that_cannot_be_kept_is_named_in_the_record(project, monkeyp
     monkeypatch.setattr(durable, "hook", lambda step: None)
     run.end()
     assert sealed(project, run).lost == ("artifact big.bin: No space left on device",)
+
+
+def test_a_run_that_is_sealed_at_once_is_not_synced_twice(project, monkeypatch) -> None:
+    run = begin(project)
+    run.log_metric("loss", 1.0)
+    steps: list[str] = []
+    monkeypatch.setattr(durable, "hook", steps.append)
+    run.end()
+    assert "journal.sync" not in steps
+    assert len(points(project, run)) == 1
+
+
+def test_a_run_that_cannot_be_sealed_has_all_that_was_logged_on_disk(project, monkeypatch) -> None:
+    run = begin(project)
+    run.log_metric("loss", 1.0)
+    steps: list[str] = []
+
+    def full(step: str) -> None:
+        steps.append(step)
+        if step == "seal.begin":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "hook", full)
+    with pytest.warns(RecordingWarning, match="could not seal"):
+        run.end()
+    assert steps == ["seal.begin", "journal.sync"]
+    monkeypatch.setattr(durable, "hook", lambda step: None)
+    [run.digest] = seal.seal_dead(project.layout)
+    assert sealed(project, run).status == "FINISHED"
+    assert len(points(project, run)) == 1
+
+
+def test_a_run_that_takes_long_to_seal_is_synced_meanwhile(project, monkeypatch) -> None:
+    run = begin(project)
+    run.log_metric("loss", 1.0)
+    steps: list[str] = []
+
+    def slow(step: str) -> None:
+        steps.append(step)
+        if step == "seal.begin":
+            run._journal.sync()  # as the flusher does every second
+
+    monkeypatch.setattr(durable, "hook", slow)
+    run.end()
+    assert steps[:2] == ["seal.begin", "journal.sync"]
+    assert run.digest is not None
 
 
 def test_warnings_as_errors_do_not_make_recording_raise(project, monkeypatch) -> None:

@@ -165,6 +165,20 @@ def test_a_folder_that_is_removed_goes_in_one_step_and_one_that_has_gone_is_no_e
     assert os.listdir(tmp_path / "tmp") == []
 
 
+def test_what_a_removed_folder_links_to_stays(tmp_path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a").write_bytes(b"")
+    (tmp_path / "live" / "logs").mkdir(parents=True)
+    (tmp_path / "live" / "logs" / "out.txt").write_bytes(b"")
+    (tmp_path / "live" / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "linked").symlink_to(tmp_path / "kept")
+    durable.remove_folder(tmp_path / "live", tmp=tmp_path / "tmp")
+    assert os.listdir(tmp_path / "tmp") == []
+    durable.remove_folder(tmp_path / "linked", tmp=tmp_path / "tmp")
+    assert not (tmp_path / "linked").is_symlink()
+    assert os.listdir(tmp_path / "kept") == ["a"]
+
+
 def test_folders_are_made_with_their_parents_by_many_at_once(tmp_path) -> None:
     target = tmp_path / "a" / "b" / "c"
     threads = [threading.Thread(target=durable.make_folder, args=(target,)) for _ in range(8)]

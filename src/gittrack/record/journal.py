@@ -232,7 +232,7 @@ class Journal:
         """Bring to disk what was logged before the call; whether that worked. Never raises for storage."""
         with self._lock:
             upto, size = self._first + len(self._unsynced), self._size
-            name, descriptor = self._name, self._descriptor
+            name, descriptor = self._name, self._anchor if self._stopped else self._descriptor
             if descriptor is None:
                 if not self._stopped and (self._unsynced or self._failure is not None):
                     self._reopen()
@@ -358,11 +358,18 @@ class Journal:
             if self._descriptor is not None:
                 self._anchor, self._descriptor = self._descriptor, None
 
+    def go_on(self) -> None:
+        """Take records again after `stop`: the run could not be sealed."""
+        with self._lock:
+            self._descriptor, self._anchor = self._anchor, None
+            self._stopped = False
+
     def close(self) -> None:
         """Free the lock: this process logs no more to the run."""
         with self._lock:
             self.stop()
             anchor, self._anchor = self._anchor, None
+            self._unsynced = []  # sealed, where it was not synced
             if anchor is not None:
                 with contextlib.suppress(OSError):
                     locking.release(anchor)

@@ -219,8 +219,9 @@ def base_points(folder: Path) -> Points | None:
 
 def is_written(folder: Path, *, besides: str = "") -> bool:
     """Whether a living process has a journal in a live folder; `besides` names one that does not count."""
-    for file in folder.glob(f"*{frames.SUFFIX}"):
-        if file.name != besides and not file.is_symlink():
+    for name in journal_names(folder):
+        file = folder / name
+        if name != besides and not file.is_symlink():
             with file.open("rb") as stream:
                 head = stream.read(1 << 12)
             introduction = journal_reader.read(file.name, head[: frames.first_size(head)]).introduction
@@ -229,12 +230,18 @@ def is_written(folder: Path, *, besides: str = "") -> bool:
     return False
 
 
+def journal_names(folder: Path) -> list[str]:
+    """Return the names of the journals in a live folder, in order."""
+    names = os.listdir(folder)  # noqa: PTH208 - a tenth of what a glob takes
+    return sorted(name for name in names if name.endswith(frames.SUFFIX))
+
+
 def read_journals(folder: Path) -> list[Contents]:
     """Return what each journal in a live folder holds, by name."""
     files = {
-        file.name: file.read_bytes()
-        for file in sorted(folder.glob(f"*{frames.SUFFIX}"))
-        if not file.is_symlink()
+        name: (folder / name).read_bytes()
+        for name in journal_names(folder)
+        if not (folder / name).is_symlink()
     }
     first = {
         name: journal_reader.read(name, content[: frames.first_size(content)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import traceback
@@ -382,11 +383,25 @@ class ActiveRun(ValueLog, ArtifactLog):
             pass  # `durability: strict`; told below
         except Conflict:
             return  # a forked child, whose parent has ended the run
-        if not self._saved():
+        at_once = self._is_only_writer()  # then the seal brings to disk all that a sync of the journal would
+        if not at_once and not self._saved():
             return
         self._journal.stop()
         self._seal()
+        if at_once and self.digest is None:
+            self._journal.go_on()
+            if not self._saved():
+                return
         self._journal.close()
+
+    def _is_only_writer(self) -> bool:
+        """Whether all of the run is in this process's one journal, in its place and whole."""
+        if self._journal.failure is not None:
+            return False
+        folder = self._project.layout.live_run(self.run_id)
+        with contextlib.suppress(OSError):  # the folder was removed under our hands
+            return live.journal_names(folder) == [self._journal.name]
+        return False
 
     def leave(self) -> None:
         """Log no more to a run that goes on without this process, or that had ended before."""

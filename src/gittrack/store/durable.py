@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -170,7 +169,21 @@ def remove_folder(path: Path, *, tmp: Path) -> None:
 
 def free_folder(path: Path) -> None:
     """Remove a folder that nobody refers to; what cannot be removed stays for a later sweep."""
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        if not path.is_symlink():
+            _free(os.fspath(path))
+
+
+def _free(folder: str) -> None:
+    """Remove a folder with all that is in it. The module `shutil` takes 2 ms to import, and twice as long here."""
+    with os.scandir(folder) as listing:
+        entries = list(listing)  # whole, before the folder changes
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            _free(entry.path)
+        else:
+            os.unlink(entry)  # noqa: PTH108 - these are no paths
+    os.rmdir(folder)  # noqa: PTH106
 
 
 def remove_file(path: Path) -> None:
