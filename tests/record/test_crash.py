@@ -238,6 +238,17 @@ def test_an_error_of_the_disk_at_any_step_never_raises_and_leaves_one_run(repo, 
         clear(repo)
 
 
+@pytest.mark.parametrize("left", [b"", bytes(4096)])
+def test_a_run_whose_journal_a_power_cut_took_was_killed_and_has_its_code(project, left) -> None:
+    run = ActiveRun.begin(project, project.config(), config.surroundings())
+    run._journal.close()
+    [journal] = project.layout.live_run(run.run_id).glob("*.journal")
+    journal.write_bytes(left)
+    assert len(seal.seal_dead(project.layout)) == 1
+    [kept] = sealed_runs(project.root)
+    assert (kept.run_id, kept.status, kept.code) == (run.run_id, "KILLED", run.code)
+
+
 def test_whoever_seals_a_run_makes_the_same_bytes(project, tmp_path, monkeypatch) -> None:
     copy = tmp_path / "copy"
 

@@ -234,6 +234,15 @@ def test_a_writer_counts_as_alive_until_its_process_ends(tmp_path) -> None:
     assert not identity.is_alive(path, introduction)
 
 
+def test_a_new_run_that_logs_nothing_is_brought_to_disk_by_the_flusher(tmp_path, monkeypatch) -> None:
+    synced = threading.Event()
+    monkeypatch.setattr(durable, "hook", lambda step: synced.set() if step == "journal.sync" else None)
+    journal = Journal(lambda: tmp_path, {"owner": True})
+    journal.open(tmp_path)
+    assert synced.wait(10)
+    journal.close()
+
+
 def test_strict_durability_syncs_before_the_call_returns(tmp_path, monkeypatch) -> None:
     journal = open_journal(tmp_path, strict=True)
     synced = []

@@ -92,8 +92,11 @@ class Journal:
             OSError: The disk did not take it.
             Conflict: The run has ended.
         """
-        if draft is not None:  # whoever makes the folder syncs it
-            self._write_file(draft, {}, b"", sync_name=False)
+        if draft is not None:
+            # Whoever makes the folder syncs its names. The introduction can wait for the flusher, a second at most:
+            # it says which process writes, and none does after a power cut.
+            self._write_file(draft, {}, b"", synced=False)
+            _flusher.start()
         else:
             self._start_file({}, b"")
 
@@ -111,7 +114,7 @@ class Journal:
                 return
 
     def _write_file(
-        self, folder: Path, continues: dict[str, Any], content: bytes, *, sync_name: bool = True
+        self, folder: Path, continues: dict[str, Any], content: bytes, *, synced: bool = True
     ) -> None:
         """Make the file appear whole: what it continues is given up only when its own content is on disk."""
         name = f"{os.getpid()}-{random_hex()[:12]}{SUFFIX}"
@@ -124,10 +127,11 @@ class Journal:
             )
             durable.hook("journal.write")
             durable.write_all(descriptor, first + content)
-            os.fsync(descriptor)
+            if synced:
+                os.fsync(descriptor)
             durable.hook("journal.rename")
             draft.rename(folder / name)
-            if sync_name:
+            if synced:
                 durable.sync_folder(folder)
         except BaseException:
             locking.release(descriptor)
@@ -136,7 +140,8 @@ class Journal:
                     path.unlink()
             raise
         self._descriptor, self._name = descriptor, name
-        self._size = self._synced = len(first) + len(content)
+        self._size = len(first) + len(content)
+        self._synced = self._size if synced else 0
 
     def point(self, key: str, value: float, step: int, timestamp: int | None) -> None:
         """Append one point; the hot path (bench/log_metric.py).
@@ -403,7 +408,7 @@ class _Flusher:
             time.sleep(SYNC_INTERVAL_S)
             for journal in list(_journals):
                 with contextlib.suppress(Conflict):  # the run of a forked child was ended by its parent
-                    if journal._unsynced or journal._failure is not None:
+                    if journal._failure is not None or journal._synced < journal._size or journal._unsynced:
                         journal.sync()
 
 
