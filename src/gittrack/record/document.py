@@ -22,7 +22,8 @@ MAX_DEPTH = 16
 
 _MOST_IN_LINE = WIDTH // 3  # an entry of a line takes a character, a comma and a space at least
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_COLLECTIONS = (Mapping, list, tuple)
+_MAPPINGS = (dict, Mapping)  # the usual type first: asking an abstract class takes ten times as long
+_COLLECTIONS = (*_MAPPINGS, list, tuple)
 _REMEMBERED = 64  # characters: keys, names, digests
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.+@=-]*( [A-Za-z0-9_/.+@=-]+)*", re.ASCII)
 _HEX_ID = re.compile(r"(?=.{12})[0-9a-f]*[acdf][0-9a-f]*", re.ASCII)  # no number in any YAML
@@ -68,7 +69,7 @@ def _write_entry(lines: list[str], indent: str, head: str, value: Any) -> None:
             lines.append(line)
             return
     lines.append(indent + head)
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPPINGS):
         for key, entry in value.items():
             _write_entry(lines, indent + "  ", scalar(key) + ":", entry)
     else:
@@ -77,19 +78,20 @@ def _write_entry(lines: list[str], indent: str, head: str, value: Any) -> None:
 
 
 def _is_collection(value: Any) -> bool:
-    # Exact types first: asking an abstract class takes ten times as long, and an environment has hundreds of texts.
     return type(value) not in _SCALARS and isinstance(value, _COLLECTIONS)
 
 
 def _is_leaf(value: Any) -> bool:
-    entries = value.values() if isinstance(value, Mapping) else value
-    return not any(type(entry) not in _SCALARS and _is_collection(entry) and entry for entry in entries)
+    entries = value.values() if isinstance(value, _MAPPINGS) else value
+    return _SCALARS.issuperset(map(type, entries)) or not any(
+        _is_collection(entry) and entry for entry in entries
+    )
 
 
 def _flow(value: Any) -> str:
     if type(value) in _SCALARS:
         return scalar(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPPINGS):
         return "{" + ", ".join([f"{scalar(key)}: {_flow(entry)}" for key, entry in value.items()]) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gittrack.store import locking
 
 
-def of_this_process() -> dict[str, Any]:
+def of_this_process() -> Mapping[str, Any]:
     """Return what tells this process from all others, for filesystems without locks."""
-    return {"pid": os.getpid(), "host": _host(), "boot": _boot_id(), "started": _started(os.getpid())}
+    return _of(os.getpid())
+
+
+@cache
+def _of(pid: int) -> Mapping[str, Any]:
+    return {"pid": pid, "host": _host(), "boot": _boot_id(), "started": _started(pid)}
 
 
 def _host() -> str:

@@ -243,6 +243,8 @@ def read_journals(folder: Path) -> list[Contents]:
         for name in journal_names(folder)
         if not (folder / name).is_symlink()
     }
+    if len(files) == 1:  # nothing replaces any of it
+        return [journal_reader.read(name, content) for name, content in files.items()]
     first = {
         name: journal_reader.read(name, content[: frames.first_size(content)])
         for name, content in files.items()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ _PLAIN, _RLE, _DELTA, _DICTIONARY, _SPLIT = 0, 3, 5, 8, 9
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _MASK = (1 << 64) - 1
 _BLOCK, _MINIBLOCK = 128, 32
+_BYTES = [bytes([value]) for value in range(0x80)]
 
 
 class _Struct:
@@ -65,6 +67,8 @@ class _Struct:
 
 
 def _varint(value: int) -> bytes:
+    if value <= 0x7F:
+        return _BYTES[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -119,6 +123,7 @@ def write(
     return bytes(out) + footer + len(footer).to_bytes(4, "little") + _MAGIC
 
 
+@cache
 def _schema() -> list[bytes]:
     required = 0
     utf8, string = 0, _Struct().struct(1, _Struct())

@@ -84,6 +84,8 @@ def _must_be_readable(run_file: bytes) -> None:
 
 def _with_logs(run: RunRecord, folder: Path, layout: Layout) -> RunRecord:
     """Add what the run's command printed to its artifacts."""
+    if not (folder / live.LOGS_FOLDER).is_dir():
+        return run
     files = FileStore(layout)
     kept = {artifact.path: artifact for artifact in run.artifacts}
     for file in sorted(folder.glob(f"{live.LOGS_FOLDER}/*")):
