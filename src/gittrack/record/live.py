@@ -86,14 +86,14 @@ def create(
     draft.mkdir()
     try:
         durable.hook("start.write")
-        durable.write_file(draft / RUN_FILE, formats.dump_run(run))
         durable.write_file(draft / WORKTREE_FILE, os.fsencode(worktree) + _WHOLE, synced=False)
         (draft / LOCK_FILE).touch()  # empty: the folder's sync below is all it needs
-        for name, content in ((PATCH_FILE, patch), (METRICS_FILE, base)):
-            if content is not None:
-                durable.write_file(draft / name, content)
         if journal is not None:
             journal.open(draft)
+        # Last what is synced: most filesystems bring all names to disk with it, and the folder's own sync is cheap.
+        for name, content in ((PATCH_FILE, patch), (METRICS_FILE, base), (RUN_FILE, formats.dump_run(run))):
+            if content is not None:
+                durable.write_file(draft / name, content)
         durable.sync_folder(draft)
         durable.make_folder(layout.live)
         durable.hook("start.rename")

@@ -62,16 +62,20 @@ def _sync(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Make `path` and its parents; the names are on disk when this returns."""
-    if path.is_dir():
-        return
-    made = []
+    for changed in _make(path):
+        sync_folder(changed)
+
+
+def _make(path: Path) -> list[Path]:
+    """Make `path` and its parents; return the folders that have a new name in them."""
+    changed = []
     folder = path
     while not folder.is_dir():
-        made.append(folder)
         folder = folder.parent
-    path.mkdir(parents=True, exist_ok=True)
-    for new in made:
-        sync_folder(new.parent)
+        changed.append(folder)
+    if changed:
+        path.mkdir(parents=True, exist_ok=True)
+    return changed
 
 
 def replace_file(path: Path, content: bytes, *, tmp: Path) -> None:
@@ -136,14 +140,13 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, sy
     draft = tmp / random_hex()
     try:
         draft.mkdir()
+        # First what is synced last: with a file most filesystems bring all names to disk, and folders are cheap then.
+        changed = [draft, *_make(path.parent)]
         for name, content in files.items():
             hook(f"{step}.write {name}")
             write_file(draft / name, content, synced=synced)
-        if synced:
-            sync_folder(draft)
-            make_folder(path.parent)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in changed if synced else ():
+            sync_folder(folder)
         hook(f"{step}.rename")
         draft.rename(path)
     except OSError:
