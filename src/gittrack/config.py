@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.errors import InvalidValue
 from gittrack.store import digest as digests
@@ -47,8 +47,7 @@ class Config:
     reserve_deleted_names: bool = False
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What the process that started this one says.
 
     Attributes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +33,7 @@ def test_an_event_comes_after_what_it_has_seen_although_its_clock_is_behind() ->
 def test_a_forged_time_does_not_win_against_who_has_seen_it() -> None:
     known = add({}, "set_tag", "a", "forged", 250_000_000_000_000)
     [(digest, forged)] = known.items()
-    honest = replace(forged, value="honest", time=START, seen=(digest,))
+    honest = forged._replace(value="honest", time=START, seen=(digest,))
     known[of_bytes(dump_event(honest))] = honest
     assert events.fold(known)[RUN].tags == {"a": "honest"}
 

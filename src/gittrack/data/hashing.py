@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
@@ -14,8 +14,7 @@ from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """What a file or folder holds.
 
     Attributes:

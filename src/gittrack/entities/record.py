@@ -1,4 +1,4 @@
-"""What gittrack writes down, as frozen dataclasses.
+"""What gittrack writes down, as values that never change: frozen dataclasses, and named tuples of what stands alone.
 
 Times are integers, milliseconds since 1970-01-01 UTC, unless a name says otherwise.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType, TypeAlias
+from typing import Any, Literal, NamedTuple, NewType, TypeAlias
 
 from gittrack.errors import InvalidValue
 
@@ -54,8 +54,7 @@ def parse_experiment_id(text: object) -> ExperimentId:
     return ExperimentId(spelled)
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One point of a metric: `value` at `step`, logged at `timestamp`."""
 
     key: str
@@ -238,8 +237,7 @@ class RunRecord:
 Op: TypeAlias = Literal["create", "rename", "set_tag", "delete_tag", "delete", "restore"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One later fact about a run or an experiment.
 
     Attributes:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.entities.record import Code, Submodule
 from gittrack.errors import Conflict, GitFailed
@@ -76,15 +77,13 @@ class Capture:
         return regular and older and not any((self.root / folder).is_symlink() for folder in folders)
 
 
-@dataclass(frozen=True)
-class _Limits:
+class _Limits(NamedTuple):
     clone: str
     max_bytes: int
     max_total_bytes: int
 
 
-@dataclass(frozen=True)
-class _Snapshot:
+class _Snapshot(NamedTuple):
     captured: str
     code_tree: str
     base: str | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.errors import GitFailed
 from gittrack.git import command, line_ends, objects
@@ -41,8 +41,7 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What git's objects say of HEAD: its commit and root tree, raw, and the keep ref's commit."""
 
     head: str | None
@@ -51,8 +50,7 @@ class Facts:
     keep_tip: bytes | None
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """A working tree at one moment.
 
     Attributes:

@@ -8,9 +8,8 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
-from typing import IO
+from typing import IO, NamedTuple
 
 from gittrack.errors import Damaged, GitFailed
 from gittrack.git import command
@@ -22,8 +21,7 @@ _PIPE = 4096  # every system's pipe takes this much before anybody reads
 _PRIVATE = b".gittrack"
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """An object of git.
 
     Attributes:

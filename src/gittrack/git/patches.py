@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gittrack.entities.record import Digest
 from gittrack.errors import InvalidValue
@@ -39,8 +39,7 @@ _OPTIONS = (
 NOT_PRIVATE = ("--", ".", ":(top,exclude,literal).gittrack")
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The part of a patch that belongs to one repository.
 
     Attributes:

@@ -11,10 +11,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.entities.record import (
     Artifact,
@@ -43,8 +43,7 @@ _WHOLE = b"\0"  # ends what may be torn by a power cut: another working tree tak
 LOGS_FOLDER = "logs"  # what a command prints, until the run is sealed
 
 
-@dataclass(frozen=True)
-class LiveRun:
+class LiveRun(NamedTuple):
     """A run that has not been sealed.
 
     Attributes:
