@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import traceback
+import traceback  # not when it is used: an import at the exit makes Python forget that Ctrl-C ended the process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
