@@ -33,7 +33,7 @@ SUBJECTS = {
         delete_tag""",
     "Artifacts": """log_artifact log_artifacts log_text log_dict log_stream log_figure log_image log_table
         load_table get_artifact_uri Image""",
-    "Inputs": "log_data log_input log_inputs",
+    "Inputs and models": "log_data log_input log_inputs log_outputs",
     "Experiments": """create_experiment set_experiment get_experiment get_experiment_by_name search_experiments
         delete_experiment restore_experiment set_experiment_tag set_experiment_tags delete_experiment_tag""",
     "Queries": "search_runs runs points sql",

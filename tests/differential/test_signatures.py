@@ -16,7 +16,7 @@ FLUENT = """
     disable_system_metrics_logging enable_system_metrics_logging end_run flush_artifact_async_logging
     flush_async_logging get_artifact_uri get_experiment get_experiment_by_name get_parent_run get_registry_uri get_run
     get_tracking_uri is_tracking_uri_set last_active_run load_table log_artifact log_artifacts log_dict log_figure
-    log_image log_input log_inputs log_metric log_metrics log_param log_params log_stream log_table log_text
+    log_image log_input log_inputs log_metric log_metrics log_outputs log_param log_params log_stream log_table log_text
     restore_experiment restore_run search_experiments search_runs set_experiment set_experiment_tag set_experiment_tags
     set_registry_uri set_system_metrics_node_id set_system_metrics_samples_before_logging
     set_system_metrics_sampling_interval set_tag set_tags set_tracking_uri start_run
@@ -24,18 +24,13 @@ FLUENT = """
 CLIENT = """
     create_experiment create_run delete_experiment delete_experiment_tag delete_run delete_tag download_artifacts
     get_experiment get_experiment_by_name get_metric_history get_parent_run get_run list_artifacts load_table
-    log_artifact log_artifacts log_batch log_dict log_figure log_image log_inputs log_metric log_param log_stream
-    log_table log_text rename_experiment restore_experiment restore_run search_experiments search_runs
+    log_artifact log_artifacts log_batch log_dict log_figure log_image log_inputs log_metric log_outputs log_param
+    log_stream log_table log_text rename_experiment restore_experiment restore_run search_experiments search_runs
     set_experiment_tag set_tag set_terminated update_run
 """.split()
 ARTIFACTS = "download_artifacts list_artifacts load_dict load_image load_text".split()
 DATA = "from_numpy from_pandas from_polars get_source".split()
-OF_OTHERS = {
-    "model",
-    "model_id",
-    "models",
-    "trace_location",
-}  # the registry of models and traces are other parts
+OF_OTHERS = {"model_id", "trace_location"}  # the registry of models and traces are other parts
 IMPORTED = {
     "": "ActiveRun Image MlflowClient MlflowException artifacts data entities exceptions tracking".split(),
     "artifacts": ARTIFACTS,
@@ -48,8 +43,8 @@ IMPORTED = {
     "data.pandas_dataset": ["PandasDataset"],
     "data.polars_dataset": ["PolarsDataset"],
     "entities": """
-        Dataset DatasetInput Experiment ExperimentTag FileInfo InputTag LifecycleStage Metric Param Run RunData RunInfo
-        RunInputs RunStatus RunTag SourceType ViewType
+        Dataset DatasetInput Experiment ExperimentTag FileInfo InputTag LifecycleStage LoggedModelInput
+        LoggedModelOutput Metric Param Run RunData RunInfo RunInputs RunOutputs RunStatus RunTag SourceType ViewType
     """.split(),
     "exceptions": ["MlflowException"],
     "tracking": ["MlflowClient"],
@@ -70,8 +65,6 @@ def check(theirs: Any, ours: Any) -> None:
     by_place = [name for name, one in wanted.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
     assert [name for name in places if name not in OF_OTHERS][: len(by_place)] == by_place
     for name, one in wanted.items():
-        if name == "dataset":
-            continue  # MLflow's `log_input` without a dataset does nothing; the row `errors`
         assert (given[name].default is inspect.Parameter.empty) <= (one.default is inspect.Parameter.empty), (
             name
         )

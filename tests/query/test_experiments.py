@@ -98,3 +98,13 @@ def test_datasets_are_a_relation(store) -> None:
     rows = store.session().rows("select run_id, name, digest, context, schema, tags from datasets")
     assert rows == [(run_id(1), "train", "ab" * 32, "training", None, {"mlflow.data.context": "training"})]
     assert store.session().run(run_id(1)).datasets == (used,)
+
+
+def test_models_are_a_relation(store) -> None:
+    from gittrack.entities.record import UsedModel
+
+    models = (UsedModel("m-1", "input"), UsedModel("m-2", "output", 0))
+    store.put(a_run(1, models=models))
+    rows = store.session().rows("select run_id, model_id, role, step from models order by model_id")
+    assert rows == [(run_id(1), "m-1", "input", None), (run_id(1), "m-2", "output", 0)]
+    assert store.session().run(run_id(1)).models == models

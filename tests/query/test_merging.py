@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gittrack.entities.record import Artifact, Digest
+from gittrack.entities.record import Artifact, Digest, UsedModel
 from gittrack.query import sealed
 from gittrack.query.merging import union
 from gittrack.record.project import Project
@@ -20,6 +20,7 @@ from tests.query.helpers import ROWS, START, Store, a_run, flip, run_id
 from tests.record.strategies import ROWS as ANY_ROWS
 from tests.record.strategies import to_points
 
+FIRST = UsedModel("first", "input")
 ONE, TWO = Digest("1" * 64), Digest("2" * 64)
 
 
@@ -68,7 +69,7 @@ def test_before_it_was_resumed_the_first_seal_shows(store: Store) -> None:
 @pytest.fixture
 def resumed_twice(store: Store) -> Store:
     """A run that was resumed on two branches, which were merged then."""
-    first = store.put(a_run(1, artifacts=(Artifact("a.txt", ONE, 1),)), ROWS)
+    first = store.put(a_run(1, artifacts=(Artifact("a.txt", ONE, 1),), models=(FIRST,)), ROWS)
     commit_all(store.root)
     for name, number, artifact in (("left", 3, "l.txt"), ("right", 4, "r.txt")):
         git(store.root, "switch", "-q", "-c", name, "main")
@@ -80,6 +81,7 @@ def resumed_twice(store: Store) -> Store:
                 params={"depth": 1, name: number, "both": number},
                 tags={"side": name},
                 artifacts=(Artifact("a.txt", ONE, 1), Artifact(artifact, TWO, 2)),
+                models=(FIRST, UsedModel(name, "output", number)),
             ),
             [*ROWS, ("auc", number, START + number, number / 10)],
         )
@@ -109,8 +111,14 @@ def test_two_resumes_merge_into_one_run(resumed_twice: Store) -> None:
             ("l.txt",),
             ("r.txt",),
         ]
+        assert session.rows("select model_id, role, step from models order by model_id") == [
+            ("first", "input", None),
+            ("left", "output", 3),
+            ("right", "output", 4),
+        ]
         assert session.rows("select count(*) from params") == [(4,)]
         run = session.run(run_id(1))
+        assert set(run.models) == {FIRST, UsedModel("left", "output", 3), UsedModel("right", "output", 4)}
         assert run.params == {"depth": 1, "left": 3, "right": 4, "both": 4}
         assert run.series is not None
         assert run.series.rows == 5

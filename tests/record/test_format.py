@@ -25,6 +25,7 @@ from gittrack.entities.record import (
     RunRecord,
     Series,
     Submodule,
+    UsedModel,
 )
 from gittrack.errors import Damaged
 from gittrack.record import document
@@ -61,6 +62,7 @@ DATA = st.builds(
     DataFile, st.one_of(PATHS, PATHS.map("/".__add__)), DIGESTS, COUNTS,
     st.sampled_from(["git", "cache", "outside", "nobody"]), st.none() | COUNTS,
 )  # fmt: skip
+MODELS = st.builds(UsedModel, TEXT, st.sampled_from(["input", "output"]), st.none() | INT64)
 HOSTS = st.dictionaries(TEXT, st.one_of(SCALARS, st.lists(TEXT, max_size=3)), max_size=4)
 RUNS = st.builds(
     RunRecord, run_id=IDS, experiment=TEXT, name=TEXT, start_time=TIMES,
@@ -71,8 +73,8 @@ RUNS = st.builds(
     supersedes=tuples(DIGESTS), data=tuples(DATA), params=st.dictionaries(TEXT, SCALARS, max_size=5),
     metrics=st.dictionaries(TEXT, st.builds(MetricSummary, FLOATS, INT64, FLOATS, FLOATS, COUNTS), max_size=3),
     series=st.none() | st.builds(Series, COUNTS, DIGESTS, DIGESTS), tags=st.dictionaries(TEXT, TEXT, max_size=3),
-    artifacts=tuples(st.builds(Artifact, PATHS, DIGESTS, COUNTS)), volatile=tuples(TEXT), error=st.none() | TEXT,
-    lost=tuples(TEXT),
+    artifacts=tuples(st.builds(Artifact, PATHS, DIGESTS, COUNTS)), models=tuples(MODELS), volatile=tuples(TEXT),
+    error=st.none() | TEXT, lost=tuples(TEXT),
 )  # fmt: skip
 EVENTS = st.builds(
     Event, subject=IDS, op=st.sampled_from(["set_tag", "delete_tag", "delete", "restore"]), key=st.none() | TEXT,

@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 
 import gittrack
-from gittrack.entities import Dataset, DatasetInput, ViewType
+from gittrack.entities import (
+    Dataset,
+    DatasetInput,
+    LoggedModelInput,
+    LoggedModelOutput,
+    RunInputs,
+    RunOutputs,
+    ViewType,
+)
 from gittrack.errors import AlreadyExists, InvalidValue, NotFound
 from gittrack.record import seal
 from gittrack.record.experiments import id_of
@@ -485,6 +493,57 @@ def test_a_dataset_that_was_read_from_a_file_records_that_file_by_digest_too(rep
     [entry] = only_run(repo).data
     assert (entry.path, entry.size) == ("data/train.csv", 12)
     assert Project.find(repo).layout.file(entry.digest).is_file() or entry.kept_by == "git"
+
+
+def models_of(run: Any) -> tuple[list[str], list[tuple[str, int]]]:
+    """Return the ids of the models that a run used, and ids and steps of those that it made."""
+    made = [(one.model_id, one.step) for one in run.outputs.model_outputs]
+    return [one.model_id for one in run.inputs.model_inputs], made
+
+
+def test_a_run_keeps_the_models_that_it_used_and_made_while_it_is_live_and_afterwards(client) -> None:
+    with gittrack.start_run() as run:
+        gittrack.log_input(model=LoggedModelInput("m-base"))
+        gittrack.log_outputs([LoggedModelOutput("m-1", 1), LoggedModelOutput("m-2", 2)])
+        expected = (["m-base"], [("m-1", 1), ("m-2", 2)])
+        assert models_of(run) == models_of(client.get_run(run.run_id)) == expected
+    assert models_of(run) == models_of(client.get_run(run.run_id)) == expected
+    [found] = client.search_runs(["0"])
+    assert found.outputs == RunOutputs([LoggedModelOutput("m-1", 1), LoggedModelOutput("m-2", 2)])
+    assert found.inputs == RunInputs([], [LoggedModelInput("m-base")])
+    rows = gittrack.sql("select model_id from models where run_id = $id and role = 'output'", id=run.run_id)
+    assert sorted(rows.model_id) == ["m-1", "m-2"]
+
+
+def test_models_are_added_to_a_run_that_has_ended_and_to_one_that_is_resumed(repo, client) -> None:
+    with gittrack.start_run() as run:
+        gittrack.log_outputs([LoggedModelOutput("m-1", 1)])
+    client.log_outputs(run.run_id, [LoggedModelOutput("m-2", 2)])
+    client.log_inputs(run.run_id, models=[LoggedModelInput("m-1")])
+    close_borrowed()
+    with gittrack.start_run(run.run_id):
+        gittrack.log_outputs([LoggedModelOutput("m-3", 3)])
+    found = client.get_run(run.run_id)
+    assert models_of(found) == (["m-1"], [("m-1", 1), ("m-2", 2), ("m-3", 3)])
+    assert found.info.status == "FINISHED"
+
+
+def test_a_model_counts_once_at_each_step(client) -> None:
+    with gittrack.start_run() as run:
+        for step in (1, 1, 2):
+            gittrack.log_outputs([LoggedModelOutput("m-1", step)])
+            gittrack.log_inputs(models=[LoggedModelInput("m-1"), None])
+    assert models_of(client.get_run(run.run_id)) == (["m-1"], [("m-1", 1), ("m-1", 2)])
+
+
+@pytest.mark.parametrize("model_id", ["", "x" * 251, None, 5], ids=ascii)
+def test_what_cannot_be_the_id_of_a_model_is_refused_and_nothing_is_recorded(client, model_id) -> None:
+    with gittrack.start_run() as run:
+        with pytest.raises(InvalidValue):
+            gittrack.log_outputs([LoggedModelOutput("m-1", 1), LoggedModelOutput(model_id, 1)])
+        with pytest.raises(InvalidValue):
+            gittrack.log_input(model=LoggedModelInput(model_id))
+    assert models_of(client.get_run(run.run_id)) == ([], [])
 
 
 @pytest.mark.parametrize("status", ["DONE", "finished", "", 3, b"FAILED"], ids=ascii)

@@ -13,7 +13,7 @@ from gittrack.record.system_tags import CONTEXT
 
 if TYPE_CHECKING:
     from gittrack.data import Dataset
-    from gittrack.entities.tracking import RunOperations
+    from gittrack.entities.tracking import LoggedModelInput, LoggedModelOutput, RunOperations
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -169,46 +169,64 @@ def log_data(path: str | os.PathLike[str]) -> DataFile:
 
 
 def log_input(
-    dataset: Dataset,
+    dataset: Dataset | None = None,
     context: str | None = None,
     tags: Mapping[str, str] | None = None,
-    model: Any = None,
+    model: LoggedModelInput | None = None,
 ) -> None:
     """Record the use of a dataset by the active run; the file or folder it was read from is recorded too.
 
     Args:
-        dataset: One of `gittrack.data`.
+        dataset: One of `gittrack.data`; may be left out when there is a model.
         context: What it was used for: training, evaluation, ...
         tags: Tags to put on this use of it.
-        model: MLflow's; not used.
+        model: A model that the run used, by its id.
 
     Raises:
-        InvalidValue: It is no dataset.
+        InvalidValue: It is no dataset, or no model.
     """
-    del model
     from gittrack.tracking import inputs
 
-    inputs.log(current(), dataset, {**(tags or {}), **({CONTEXT: context} if context else {})})
+    used = [] if model is None else inputs.used_models([model])
+    if dataset is not None or context or tags or not used:
+        inputs.log(current(), dataset, {**(tags or {}), **({CONTEXT: context} if context else {})})
+    current().log_models(used)
 
 
 def log_inputs(
     datasets: Sequence[Dataset] | None = None,
     contexts: Sequence[str | None] | None = None,
     tags_list: Sequence[Mapping[str, str] | None] | None = None,
-    models: Sequence[Any] | None = None,
+    models: Sequence[LoggedModelInput | None] | None = None,
 ) -> None:
-    """Record the use of several datasets; see `log_input`.
+    """Record the use of several datasets and models by the active run; see `log_input`.
+
+    Args:
+        datasets: Any number of datasets.
+        contexts: What each was used for, None where nothing is said.
+        tags_list: Tags for the use of each.
+        models: Models that the run used, of any number, whatever that of the datasets.
 
     Raises:
-        InvalidValue: The lists have different lengths.
+        InvalidValue: There is not one context or not one set of tags for each dataset, or one is no dataset or model.
     """
     count = len(datasets or ())
-    for name, given in (("contexts", contexts), ("tags_list", tags_list), ("models", models)):
+    for name, given in (("contexts", contexts), ("tags_list", tags_list)):
         if given is not None and len(given) != count:
             raise InvalidValue(f"log_inputs got {count} datasets and {len(given)} {name}")
     nothing = [None] * count
     for dataset, context, tags in zip(datasets or (), contexts or nothing, tags_list or nothing, strict=True):
         log_input(dataset, context, tags)
+    for model in models or ():
+        if model is not None:
+            log_input(model=model)
+
+
+def log_outputs(models: Sequence[LoggedModelOutput] | None = None) -> None:
+    """Record which models the active run made, by their ids; see `Client.log_outputs`."""
+    from gittrack.tracking import inputs
+
+    current().log_models(inputs.made_models(models or ()))
 
 
 def flush() -> None:

@@ -105,8 +105,8 @@ def sql(query: str, **params: Any) -> pd.DataFrame:
     """Answer SQL over every run that this clone knows.
 
     Args:
-        query: SQL over the relations runs, params, metrics, points, tags, artifacts, data, datasets, experiments,
-            environments, events and commits; `$name` stands for a parameter.
+        query: SQL over the relations runs, params, metrics, points, tags, artifacts, data, datasets, models,
+            experiments, environments, events and commits; `$name` stands for a parameter.
         params: The parameters by name.
 
     Raises:

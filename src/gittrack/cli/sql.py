@@ -29,6 +29,7 @@ Relations:
   data          run_id, path, digest, size, files, kept_by
   datasets      run_id, name, digest, source_type, source, schema, profile,
                 context, tags
+  models        run_id, model_id, role, step
   experiments   experiment_id, name, lifecycle_stage, creation_time,
                 last_update_time, tags
   environments  digest, python, platform, distributions

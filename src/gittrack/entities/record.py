@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, NewType, TypeAlias
 from gittrack.errors import InvalidValue
 
 Status: TypeAlias = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
+ModelRole: TypeAlias = Literal["input", "output"]
 Scalar: TypeAlias = str | int | float | bool | None
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -115,6 +116,21 @@ class UsedDataset:
     schema: str | None = None
     profile: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UsedModel:
+    """A model that a run read, or one that it made.
+
+    Attributes:
+        model_id: Its id, as it was given.
+        role: What it was to the run.
+        step: The training step at which it was made; None for an input.
+    """
+
+    model_id: str
+    role: ModelRole
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +245,7 @@ class RunRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: tuple[UsedDataset, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    models: tuple[UsedModel, ...] = ()
     volatile: tuple[str, ...] = ()
     error: str | None = None
     lost: tuple[str, ...] = ()  # what the record is known to lack, in words

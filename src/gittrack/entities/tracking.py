@@ -268,18 +268,33 @@ class DatasetInput(Entity):
 
 
 @dataclass(slots=True, repr=False)
+class LoggedModelInput(Entity):
+    """A model that a run used."""
+
+    model_id: str
+
+
+@dataclass(slots=True, repr=False)
+class LoggedModelOutput(Entity):
+    """A model that a run made, at a training step."""
+
+    model_id: str
+    step: int
+
+
+@dataclass(slots=True, repr=False)
 class RunInputs(Entity):
-    """The datasets that a run used."""
+    """The datasets and models that a run used."""
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)
-    model_inputs: list[Any] = field(default_factory=list)
+    model_inputs: list[LoggedModelInput] = field(default_factory=list)
 
 
 @dataclass(slots=True, repr=False)
 class RunOutputs(Entity):
     """The models that a run made."""
 
-    model_outputs: list[Any] = field(default_factory=list)
+    model_outputs: list[LoggedModelOutput] = field(default_factory=list)
 
 
 @dataclass(slots=True, repr=False)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 def merge(
     parts: Sequence[tuple[Digest | None, RunRecord, SortedPoints]],
 ) -> tuple[Digest | None, RunRecord, SortedPoints]:
-    """Return the run that seals come to: the union of points, datasets and artifacts; of what has one key the later.
+    """Return the run that seals come to: the union of points, inputs and outputs; of what has one key the later.
 
     Later is the later end, then the greater digest; a run that has not ended is the latest.
 
@@ -38,6 +38,7 @@ def merge(
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
         data=tuple(sorted(_distinct(runs, "data"), key=lambda one: (one.path, one.digest))),
         datasets=tuple({live.use(one): one for run in runs for one in run.datasets}.values()),
+        models=_distinct(runs, "models"),
         supersedes=tuple(sorted(_distinct(runs, "supersedes"))),
         volatile=_distinct(runs, "volatile"),
         lost=_distinct(runs, "lost"),

@@ -27,6 +27,7 @@ RELATIONS: Mapping[str, str] = {
     "artifacts": "run_id, path, digest, size",
     "data": "run_id, path, digest, size, files, kept_by",
     "datasets": "run_id, name, digest, source_type, source, schema, profile, context, tags",
+    "models": "run_id, model_id, role, step",
     "experiments": "experiment_id, name, lifecycle_stage, creation_time, last_update_time, tags",
     "environments": "digest, python, platform, distributions",
     "events": 'run_id, experiment_id, op, key, value, time, "user", digest, contested, future',
@@ -96,7 +97,7 @@ def create(
                 f"create view tags as {_tags(sources, changed)}",
                 *(
                     f"create view {name} as {_union(sources, name, RELATIONS[name])}"
-                    for name in ("params", "metrics", "artifacts", "data", "datasets")
+                    for name in ("params", "metrics", "artifacts", "data", "datasets", "models")
                 ),
                 f"create view environments as {_union(sources, 'environments', RELATIONS['environments'])}",
                 f"create view events as {_events(sources, now)}",

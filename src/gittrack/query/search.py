@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gittrack.entities.record import UsedModel
 from gittrack.entities.tracking import (
     Dataset,
     DatasetInput,
@@ -18,6 +20,7 @@ from gittrack.entities.tracking import (
     RunData,
     RunInfo,
     RunInputs,
+    RunOutputs,
     ViewType,
 )
 from gittrack.query import filters
@@ -84,8 +87,8 @@ def runs(session: Session, query: RunQuery, *, limit: int, offset: int = 0) -> l
         where {where} order by {order} limit {int(limit)} offset {int(offset)}""",
         params,
     ).rows()
-    inputs = _inputs(session, [row[0] for row in rows])
-    return [_run(row, inputs.get(row[0], [])) for row in rows]
+    uses = _uses(session, [row[0] for row in rows])
+    return [_run(row, uses[row[0]]) for row in rows]
 
 
 def run(session: Session, run_id: str) -> Run | None:
@@ -94,10 +97,10 @@ def run(session: Session, run_id: str) -> Run | None:
         f"select {_FACTS}, params, metrics, tags, {_VIRTUAL} from runs where run_id = $run_id",
         {"run_id": run_id},
     ).rows()
-    return _run(rows[0], _inputs(session, [run_id]).get(run_id, [])) if rows else None
+    return _run(rows[0], _uses(session, [run_id])[run_id]) if rows else None
 
 
-def _run(row: Sequence[Any], inputs: list[DatasetInput]) -> Run:
+def _run(row: Sequence[Any], uses: _Uses) -> Run:
     run_id, experiment_id, user, status, start, end, deleted, name, params, metrics, tags, *derived = row
     virtual = zip(filters.VIRTUAL_TAGS, derived, strict=True)
     return Run(
@@ -113,19 +116,34 @@ def _run(row: Sequence[Any], inputs: list[DatasetInput]) -> Run:
             run_name=name,
         ),
         RunData(metrics, params, {**{key: value for key, value in virtual if value is not None}, **tags}),
-        RunInputs(inputs),
+        RunInputs(uses.datasets, presented.model_inputs(uses.models)),
+        RunOutputs(presented.model_outputs(uses.models)),
     )
 
 
-def _inputs(session: Session, run_ids: Sequence[str]) -> dict[str, list[DatasetInput]]:
-    found: dict[str, list[DatasetInput]] = {}
-    for run_id, tags, *fields in session.sql(
-        """select run_id, tags, name, digest, source_type, source, schema, profile from datasets
+@dataclass
+class _Uses:
+    """What a run used and made."""
+
+    datasets: list[DatasetInput] = field(default_factory=list)
+    models: list[UsedModel] = field(default_factory=list)
+
+
+def _uses(session: Session, run_ids: Sequence[str]) -> defaultdict[str, _Uses]:
+    """Return what runs used and made; one question, because each costs what its parsing does."""
+    found: defaultdict[str, _Uses] = defaultdict(_Uses)
+    for run_id, model_id, role, step, tags, *fields in session.sql(
+        """select run_id, null, null, null, tags, name, digest, source_type, source, schema, profile from datasets
+        where run_id in (select unnest($run_ids::varchar[]))
+        union all select run_id, model_id, role, step, null, null, null, null, null, null, null from models
         where run_id in (select unnest($run_ids::varchar[]))""",
         {"run_ids": list(run_ids)},
     ):
-        used = DatasetInput(Dataset(*fields), [InputTag(key, value) for key, value in tags.items()])
-        found.setdefault(run_id, []).append(used)
+        if role is not None:
+            found[run_id].models.append(UsedModel(model_id, role, step))
+        else:
+            used = DatasetInput(Dataset(*fields), [InputTag(key, value) for key, value in tags.items()])
+            found[run_id].datasets.append(used)
     return found
 
 

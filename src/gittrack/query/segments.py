@@ -43,6 +43,7 @@ TABLES: Mapping[str, str] = {
     " kept_by VARCHAR",
     "datasets": "item INTEGER, run_id VARCHAR, name VARCHAR, digest VARCHAR, source_type VARCHAR, source VARCHAR,"
     " schema VARCHAR, profile VARCHAR, context VARCHAR, tags MAP(VARCHAR, VARCHAR)",
+    "models": "item INTEGER, run_id VARCHAR, model_id VARCHAR, role VARCHAR, step BIGINT",
     "events": "item INTEGER, digest VARCHAR, run_id VARCHAR, experiment_id VARCHAR, op VARCHAR,"
     " key VARCHAR, value VARCHAR, time BIGINT,"
     ' counter BIGINT, seen VARCHAR[], "user" VARCHAR',
@@ -52,7 +53,7 @@ TABLES: Mapping[str, str] = {
 }
 FORMAT = hashlib.sha256(repr(sorted(TABLES.items())).encode()).hexdigest()[:8]  # other columns, other files
 IDENTIFIED = ("runs", "events", "environments")  # tables whose rows are objects with a digest
-_OF_A_RUN = ("runs", "params", "metrics", "points", "tags", "artifacts", "data", "datasets")
+_OF_A_RUN = ("runs", "params", "metrics", "points", "tags", "artifacts", "data", "datasets", "models")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _TIME = """case when timestamp between -62135596800000 and 253402300799999 then epoch_ms(timestamp)
     when timestamp < 0 then '-infinity'::timestamp else 'infinity'::timestamp end"""
@@ -259,6 +260,14 @@ class Builder:
                 for used in one.run.datasets
             ],
         )  # fmt: skip
+        self._insert(
+            "models",
+            [
+                (item, one.run.run_id, used.model_id, used.role, used.step)
+                for item, one in numbered
+                for used in one.run.models
+            ],
+        )
 
     def _sum_up(self, first: int, sealed: Sequence[SealedRun]) -> None:
         """Write what the series of runs come to, whatever their `run.yaml` claims."""

@@ -18,6 +18,7 @@ from gittrack.entities.record import (
     Event,
     LeftOut,
     MetricSummary,
+    ModelRole,
     Op,
     Process,
     RunRecord,
@@ -25,6 +26,7 @@ from gittrack.entities.record import (
     Status,
     Submodule,
     UsedDataset,
+    UsedModel,
     parse_experiment_id,
     parse_run_id,
 )
@@ -41,6 +43,7 @@ ENVIRONMENT_FORMAT = "gittrack/environment/1"
 T = TypeVar("T")
 
 _STATUSES = get_args(Status)
+_ROLES = get_args(ModelRole)
 _OBJECT_ID_LENGTHS = (40, 64)
 _RUN_OPS = ("set_tag", "delete_tag", "delete", "restore")
 _EXPERIMENT_OPS = get_args(Op)
@@ -85,6 +88,7 @@ def dump_run(run: RunRecord) -> bytes:
                 tags=run.tags,
                 datasets=[_dataset_document(dataset) for dataset in run.datasets],
                 artifacts=[{"path": a.path, "digest": a.digest, "size": a.size} for a in run.artifacts],
+                models=[_model_document(used) for used in run.models],
                 volatile=list(run.volatile),
                 error=run.error,
                 lost=list(run.lost),
@@ -138,6 +142,10 @@ def _dataset_document(used: UsedDataset) -> dict[str, Any]:
         "source": used.source,
         **_given(schema=used.schema, profile=used.profile, tags=used.tags),
     }
+
+
+def _model_document(used: UsedModel) -> dict[str, Any]:
+    return {"id": used.model_id, "role": used.role, **_given(step=used.step)}
 
 
 def _data_document(entry: DataFile) -> dict[str, Any]:
@@ -238,6 +246,7 @@ class _Reader:
             tags=self._maybe("tags", _texts) or {},
             datasets=self._list("datasets", self._nested(_Reader._dataset)),
             artifacts=self._list("artifacts", self._nested(_Reader._artifact)),
+            models=self._list("models", self._nested(_Reader._model)),
             volatile=self._list("volatile", _str),
             error=self._maybe("error", _str),
             lost=self._list("lost", _str),
@@ -329,6 +338,11 @@ class _Reader:
             schema=self._maybe("schema", _str),
             profile=self._maybe("profile", _str),
             tags=self._maybe("tags", _texts) or {},
+        )
+
+    def _model(self) -> UsedModel:
+        return UsedModel(
+            self._take("id", _str), self._take("role", _one_of(_ROLES)), self._maybe("step", _int)
         )
 
     def _summary(self) -> MetricSummary:

@@ -25,6 +25,7 @@ from gittrack.entities.record import (
     Series,
     Status,
     UsedDataset,
+    UsedModel,
     parse_run_id,
 )
 from gittrack.errors import AlreadyExists, Damaged, InvalidValue, NotFound
@@ -341,6 +342,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     artifacts = {artifact.path: artifact for artifact in run.artifacts}
     data = {entry.path: entry for entry in run.data}
     datasets = {use(dataset): dataset for dataset in run.datasets}
+    models = dict.fromkeys(run.models)
     volatile = dict.fromkeys(run.volatile)
     name = run.name
     for fact in facts:
@@ -359,6 +361,8 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         if "dataset" in fact:
             dataset = UsedDataset(**fact["dataset"])
             datasets[use(dataset)] = dataset
+        if "model" in fact:
+            models[UsedModel(**fact["model"])] = None
     return replace(
         run,
         name=name,
@@ -366,6 +370,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         tags=tags,
         volatile=tuple(volatile),
         datasets=tuple(datasets.values()),
+        models=tuple(models),
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
         data=tuple(data[path] for path in sorted(data)),
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
-from gittrack.entities.record import RunRecord, UsedDataset
+from gittrack.entities.record import RunRecord, UsedDataset, UsedModel
 from gittrack.entities.tracking import (
     Dataset,
     DatasetInput,
     InputTag,
     LifecycleStage,
+    LoggedModelInput,
+    LoggedModelOutput,
     Run,
     RunData,
     RunInfo,
     RunInputs,
+    RunOutputs,
 )
 from gittrack.record.experiments import id_of
 from gittrack.record.system_tags import (
@@ -51,8 +55,19 @@ def run(recorded: RunRecord, *, deleted: bool) -> Run:
             params={key: str(value) for key, value in recorded.params.items()},
             tags={**_derived(recorded), **recorded.tags},
         ),
-        inputs=RunInputs([_input(used) for used in recorded.datasets]),
+        inputs=RunInputs([_input(used) for used in recorded.datasets], model_inputs(recorded.models)),
+        outputs=RunOutputs(model_outputs(recorded.models)),
     )
+
+
+def model_inputs(models: Iterable[UsedModel]) -> list[LoggedModelInput]:
+    """Return the models that a run used, out of all that its record names."""
+    return [LoggedModelInput(used.model_id) for used in models if used.role == "input"]
+
+
+def model_outputs(models: Iterable[UsedModel]) -> list[LoggedModelOutput]:
+    """Return the models that a run made, out of all that its record names."""
+    return [LoggedModelOutput(used.model_id, used.step or 0) for used in models if used.role == "output"]
 
 
 def artifact_uri(run_id: str, path: str = "") -> str:

@@ -24,6 +24,7 @@ from gittrack.entities.record import (
     Scalar,
     Status,
     UsedDataset,
+    UsedModel,
     parse_run_id,
 )
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, StorageFailed
@@ -256,19 +257,19 @@ class ActiveRun(ValueLog, ArtifactLog):
 
     @property
     def inputs(self) -> RunInputs:
-        """The datasets that were logged until now, under MLflow's names."""
+        """The datasets and models that were logged as used until now, under MLflow's names."""
         return self._now().inputs
 
     @property
     def outputs(self) -> RunOutputs:
-        """The models that the run made, under MLflow's names: none yet."""
+        """The models that were logged as made until now, under MLflow's names."""
         return self._now().outputs
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._now())
 
     def to_dictionary(self) -> dict[str, Any]:
-        """Return `info`, `data` and `inputs` as plain dictionaries."""
+        """Return `info`, `data`, `inputs` and `outputs` as plain dictionaries."""
         return self._now().to_dictionary()
 
     def _now(self) -> Run:
@@ -315,6 +316,16 @@ class ActiveRun(ValueLog, ArtifactLog):
         """Record the use of a dataset; the same one for the same purpose counts once."""
         self._must_run()
         self._journal.fact({"dataset": asdict(dataset)})
+
+    def log_models(self, models: Sequence[UsedModel]) -> None:
+        """Record which models the run used and made; the same one in the same role, at the same step, counts once.
+
+        Raises:
+            InvalidValue: An id is no text or has none, or a step is no integer; nothing is recorded then.
+        """
+        self._must_run()
+        for used in [values.as_model(used) for used in models]:
+            self._journal.fact({"model": asdict(used)})
 
     def log_data(self, path: str | os.PathLike[str]) -> DataFile:
         """Record an input file or folder by digest, and keep its content unless git does.

@@ -6,9 +6,10 @@ import operator
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from gittrack.entities.record import Scalar
+from gittrack.entities.record import Scalar, UsedModel
 from gittrack.errors import InvalidValue
 
 MAX_KEY = 250
@@ -56,7 +57,7 @@ def as_float(value: Any, key: str) -> float:
         raise InvalidValue(f"the value of metric '{key}' is {value!r:.80}, not a number") from None
 
 
-def as_step(step: Any, key: str) -> int:
+def as_step(step: Any, key: str, *, kind: str = "metric") -> int:
     """Return `step` as an integer of 64 bits.
 
     Raises:
@@ -66,9 +67,9 @@ def as_step(step: Any, key: str) -> int:
         whole = operator.index(step.item() if hasattr(step, "item") else step)
     except (TypeError, ValueError):
         hint = f"step={int(step)}" if isinstance(step, float) and step == step // 1 else None
-        raise InvalidValue(f"the step of metric '{key}' is {step!r:.80}, not an integer", hint=hint) from None
+        raise InvalidValue(f"the step of {kind} '{key}' is {step!r:.80}, not an integer", hint=hint) from None
     if not -(1 << 63) <= whole < 1 << 63:
-        raise InvalidValue(f"the step of metric '{key}' is {whole}, which does not fit in 64 bits")
+        raise InvalidValue(f"the step of {kind} '{key}' is {whole}, which does not fit in 64 bits")
     return whole
 
 
@@ -94,6 +95,25 @@ def as_time(timestamp: Any, what: str) -> int:
     if not 0 <= whole <= MAX_TIME:
         raise InvalidValue(f"{what} is {whole}, not milliseconds since 1970")
     return whole
+
+
+def as_model(used: UsedModel) -> UsedModel:
+    """Return the use of a model with its id as UTF-8 can hold it; the step of an output is 0 without one.
+
+    Raises:
+        InvalidValue: The id is no text, empty or longer than 250 characters, or the step is not an integer.
+    """
+    model_id = used.model_id
+    if not isinstance(model_id, str) or not 0 < len(model_id) <= MAX_KEY:
+        raise InvalidValue(
+            f"{model_id!r:.80} is not the id of a model", hint=f"an id is text of 1 to {MAX_KEY} characters"
+        )
+    step = (
+        None
+        if used.role == "input"
+        else as_step(0 if used.step is None else used.step, model_id, kind="model")
+    )
+    return replace(used, model_id=as_text(model_id, "the id of a model"), step=step)
 
 
 def as_param(value: Any, key: str) -> Scalar:

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gittrack.entities.tracking import PagedList, ViewType
 from gittrack.errors import InvalidValue
@@ -94,3 +94,19 @@ def _offset(token: object) -> int:
     except (ValueError, KeyError, TypeError):
         pass
     raise InvalidValue(f"{token!r:.80} is no page token", hint="take the .token of the page before")
+
+
+def all_of(kind: type[T], given: object, what: str) -> list[T]:
+    """Return what was given as a list, if all of it is of one kind.
+
+    Raises:
+        InvalidValue: Something of it is not.
+    """
+    items: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for one in items:
+        if not isinstance(one, kind):
+            raise InvalidValue(
+                f"{what} has {one!r:.80}, which is no {kind.__name__}",
+                hint=f"gittrack.entities.{kind.__name__}(...)",
+            )
+    return items

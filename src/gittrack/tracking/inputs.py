@@ -1,16 +1,17 @@
-"""Recording which datasets a run used."""
+"""Recording which datasets and models a run used, and which models it made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from gittrack.entities.record import UsedDataset
-from gittrack.entities.tracking import Dataset, DatasetInput, InputTag
+from gittrack.entities.record import UsedDataset, UsedModel
+from gittrack.entities.tracking import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.record.run import ActiveRun
 from gittrack.record.warning import warn
+from gittrack.tracking.connection import all_of
 
 
 def log(run: ActiveRun, dataset: Any, tags: Mapping[str, str]) -> None:
@@ -44,3 +45,23 @@ def used(entity: DatasetInput) -> UsedDataset:
         )
     said = {field.name: getattr(entity.dataset, field.name) for field in fields(Dataset)}
     return UsedDataset(**said, tags={tag.key: tag.value for tag in entity.tags})
+
+
+def used_models(models: Sequence[LoggedModelInput]) -> list[UsedModel]:
+    """Return what a run's file says of models that the run used.
+
+    Raises:
+        InvalidValue: One of them is no `LoggedModelInput`.
+    """
+    return [UsedModel(one.model_id, "input") for one in all_of(LoggedModelInput, models, "models")]
+
+
+def made_models(models: Sequence[LoggedModelOutput]) -> list[UsedModel]:
+    """Return what a run's file says of models that the run made.
+
+    Raises:
+        InvalidValue: One of them is no `LoggedModelOutput`.
+    """
+    return [
+        UsedModel(one.model_id, "output", one.step) for one in all_of(LoggedModelOutput, models, "models")
+    ]

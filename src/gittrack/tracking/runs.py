@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gittrack import config
 from gittrack.entities.record import Op, RunId, Status
 from gittrack.entities.tracking import (
     DatasetInput,
     LifecycleStage,
+    LoggedModelInput,
+    LoggedModelOutput,
     Metric,
     PagedList,
     Param,
@@ -26,16 +28,13 @@ from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.values import as_text, check_key
 from gittrack.tracking import facts, inputs, open_runs
-from gittrack.tracking.connection import check_page, check_view, page, several
+from gittrack.tracking.connection import all_of, check_page, check_view, page, several
 from gittrack.tracking.experiments import ExperimentCalls
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from gittrack.query.session import Session
-
-
-T = TypeVar("T")
 
 
 class RunCalls(ExperimentCalls):
@@ -204,14 +203,12 @@ class RunCalls(ExperimentCalls):
             InvalidValue: One of them cannot be recorded, or two params have one key; nothing was recorded.
             NotFound: This clone knows no such run.
         """
-        listed = _all_of(Param, params, "params")
+        listed = all_of(Param, params, "params")
         given = {param.key: param.value for param in listed}
         if len(given) != len(listed):
             raise InvalidValue("two params of one batch have the same key", hint="a param is logged once")
-        points = [
-            (one.key, one.value, one.timestamp, one.step) for one in _all_of(Metric, metrics, "metrics")
-        ]
-        marks = {tag.key: tag.value for tag in _all_of(RunTag, tags, "tags")}
+        points = [(one.key, one.value, one.timestamp, one.step) for one in all_of(Metric, metrics, "metrics")]
+        marks = {tag.key: tag.value for tag in all_of(RunTag, tags, "tags")}
         self._open(run_id).log_batch(points, given, marks)
         return RunOperations.of(synchronous)
 
@@ -310,19 +307,35 @@ class RunCalls(ExperimentCalls):
         open_runs.deleted(RunId(run_id), is_deleted=False)
 
     def log_inputs(
-        self, run_id: str, datasets: Sequence[DatasetInput] | None = None, models: Sequence[Any] | None = None
+        self,
+        run_id: str,
+        datasets: Sequence[DatasetInput] | None = None,
+        models: Sequence[LoggedModelInput] | None = None,
     ) -> None:
-        """Record the use of datasets by a run.
+        """Record the use of datasets and models by a run.
 
         Raises:
             NotFound: This clone knows no such run.
-            InvalidValue: One of them is no `DatasetInput`.
+            InvalidValue: One of them is no `DatasetInput`, or no `LoggedModelInput`, or its id cannot be one.
         """
-        del models  # models are no inputs of a run yet
-        given = [inputs.used(one) for one in _all_of(DatasetInput, datasets or (), "datasets")]
+        given = [inputs.used(one) for one in all_of(DatasetInput, datasets or (), "datasets")]
+        used = inputs.used_models(models or ())
         run = self._open(run_id)
+        run.log_models(used)
         for dataset in given:
             run.log_dataset(dataset)
+
+    def log_outputs(self, run_id: str, models: Sequence[LoggedModelOutput]) -> None:
+        """Record which models a run made; a model is recorded by its id, as it is given.
+
+        The same model at the same step counts once; the step of one without is 0.
+
+        Raises:
+            NotFound: This clone knows no such run.
+            InvalidValue: One of them is no `LoggedModelOutput`, its id cannot be one, or its step is no integer.
+        """
+        made = inputs.made_models(models)
+        self._open(run_id).log_models(made)
 
     def _is_live(self, run_id: str) -> bool:
         """Whether some process has the run open; a tag is then one of its records, else an event."""
@@ -362,15 +375,3 @@ def _must_be_active(run: Run) -> Run:
 def _status(text: str) -> Status:
     RunStatus.from_string(text)
     return text  # type: ignore[return-value]
-
-
-def _all_of(kind: type[T], given: object, what: str) -> list[T]:
-    """Return what was given as a list, if all of it is of one kind."""
-    items: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    for one in items:
-        if not isinstance(one, kind):
-            raise InvalidValue(
-                f"{what} has {one!r:.80}, which is no {kind.__name__}",
-                hint=f"gittrack.entities.{kind.__name__}(...)",
-            )
-    return items
