@@ -210,8 +210,24 @@ def _positive(name: str, default: float) -> float:
 
 
 def enable_async_logging(enable: bool = True) -> None:
-    """Do nothing: no call waits for the disk, whatever is asked for."""
-    del enable
+    """Make calls that log answer with something to wait for, unless they are told `synchronous=True`.
+
+    It changes nothing else: no call waits for the disk, and what it logs is recorded when it returns. The processes
+    that this one starts do the same.
+    """
+    global _asynchronous
+    _asynchronous = bool(enable)
+    pass_on(_ASYNCHRONOUS, "true" if enable else "false")
+
+
+def is_waited_for(synchronous: bool | None) -> bool:
+    """Whether a call answers as one that was waited for; None for what holds in this process."""
+    return not _asynchronous if synchronous is None else bool(synchronous)
+
+
+_ASYNCHRONOUS = "ENABLE_ASYNC_LOGGING"
+# Looked up as a run is opened: one look at the environment costs as much as logging a point.
+_asynchronous = _switch(_ASYNCHRONOUS)
 
 
 def _login() -> str:
@@ -245,6 +261,8 @@ def load(layout: Layout, parse: Callable[[bytes], dict[str, Any]]) -> Config:
     Raises:
         InvalidValue: A setting has a value that it cannot have.
     """
+    global _asynchronous
+    _asynchronous = _switch(_ASYNCHRONOUS)
     config = _from_file(layout, parse)
     experiment = os.environ.get("GITTRACK_EXPERIMENT") or _said("EXPERIMENT_NAME")
     durability = os.environ.get("GITTRACK_DURABILITY")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -234,6 +236,69 @@ def test_more_points_than_a_page_come_back_whole(ml, see) -> None:
             ml.MlflowClient().log_batch(run.info.run_id, metrics=points)
     history = ml.MlflowClient().get_metric_history(run.info.run_id, "m")
     see([len(history), history[0].value, history[-1].value])
+
+
+def kinds(answers: list[object]) -> list[str]:
+    """Return the names of the classes of answers."""
+    return [type(answer).__name__ for answer in answers]
+
+
+@same_in_both
+def test_the_same_calls_give_something_to_wait_for_when_asynchronous_logging_is_enabled(ml, see) -> None:
+    client, entities = ml.MlflowClient(), ml.entities
+    for enabled in (True, False):
+        ml.config.enable_async_logging(enabled)
+        with ml.start_run() as run:
+            one = run.info.run_id
+            answers = [
+                ml.log_param("p", 1),
+                ml.log_params({"q": 1}),
+                ml.log_params({}),
+                ml.log_metric("m", 1),
+                ml.log_metrics({"n": 1}),
+                ml.log_metrics({}),
+                ml.set_tag("t", 1),
+                ml.set_tags({"u": 1}),
+                ml.set_tags({}),
+                ml.log_text("x", "x.txt"),
+                client.log_param(one, "cp", 1),
+                client.log_metric(one, "cm", 1),
+                client.set_tag(one, "ct", 1),
+                client.log_batch(one, [entities.Metric("cb", 1.0, 1, 1)]),
+                client.log_batch(one),
+                ml.log_param("r", 1, synchronous=True),
+                ml.log_params({}, synchronous=False),
+                ml.set_tag("v", 1, synchronous=False),
+                client.log_batch(one, synchronous=False),
+                client.log_metric(one, "cn", 1, synchronous=0),
+            ]
+            see(kinds(answers))
+            see([answer.wait() for answer in answers if hasattr(answer, "wait")])
+            see([ml.flush_async_logging(), ml.flush_artifact_async_logging()])
+        see(ml.get_run(one).data)
+
+
+@same_in_both
+def test_the_environment_can_enable_asynchronous_logging(ml, see) -> None:
+    for text in ("true", "1", "TRUE", "false", "0"):
+        os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = text
+        with ml.start_run():
+            see(kinds([ml.set_tag("t", 1), ml.log_param("p", 1), ml.log_metric("m", 1, synchronous=True)]))
+            ml.flush_async_logging()
+
+
+@same_in_both
+def test_an_asynchronous_call_has_recorded_when_it_returns_and_refuses_at_once(ml, see) -> None:
+    with ml.start_run() as run:
+        ml.log_param("p", 1)
+        answer = see.caught(ml.log_param, "p", 2, synchronous=False)
+        see.differs(
+            "asynchronous", answer, mlflow="<RunOperations>", gittrack="error: INVALID_PARAMETER_VALUE"
+        )
+        if hasattr(answer, "wait"):
+            assert see.caught(answer.wait) == "error: INTERNAL_ERROR"
+        ml.log_metric("m", 1.0, synchronous=False)
+        see.differs("asynchronous", ml.get_run(run.info.run_id).data.metrics, mlflow=..., gittrack={"m": 1.0})
 
 
 @same_in_both

@@ -422,6 +422,36 @@ def test_the_tracking_uri_that_was_set_reaches_the_processes_that_are_started_th
     assert not (repo / ".gittrack").exists()
 
 
+@OURS_AND_MLFLOWS
+def test_the_environment_can_ask_for_answers_that_can_be_waited_for(client, monkeypatch, prefix) -> None:
+    monkeypatch.setenv(f"{prefix}_ENABLE_ASYNC_LOGGING", "true")
+    with gittrack.start_run() as run:
+        answers = [
+            gittrack.log_metric("loss", 0.5),
+            gittrack.set_tag("team", "red"),
+            gittrack.log_params({"depth": 3}),
+            client.log_param(run.run_id, "lr", 0.1),
+        ]
+        assert [answer.wait() for answer in answers] == [None] * 4
+        assert gittrack.log_param("seed", 7, synchronous=True) == 7
+    monkeypatch.delenv(f"{prefix}_ENABLE_ASYNC_LOGGING")
+    with gittrack.start_run():
+        assert gittrack.log_metric("loss", 0.5) is None
+
+
+def test_asynchronous_logging_can_be_switched_while_a_run_is_active_and_children_are_told(
+    client, monkeypatch
+) -> None:
+    monkeypatch.setenv("GITTRACK_ENABLE_ASYNC_LOGGING", "false")  # put back afterwards
+    with gittrack.start_run() as run:
+        gittrack.config.enable_async_logging()
+        assert gittrack.log_metric("loss", 0.5) is not None
+        assert os.environ["GITTRACK_ENABLE_ASYNC_LOGGING"] == "true"
+        gittrack.config.enable_async_logging(False)
+        assert gittrack.log_metric("loss", 0.25, step=1) is None
+    assert client.get_run(run.run_id).data.metrics == {"loss": 0.25}
+
+
 # System metrics
 
 

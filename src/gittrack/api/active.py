@@ -296,8 +296,8 @@ def client() -> Client:
 
 
 def done(synchronous: bool | None) -> RunOperations | None:
-    """Return what an asynchronous call returns; None for any other."""
-    if synchronous is not False:
+    """Return what an asynchronous call answers; None for any other."""
+    if config.is_waited_for(synchronous):
         return None
     from gittrack.entities.tracking import RunOperations
 

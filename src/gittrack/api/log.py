@@ -27,7 +27,7 @@ def log_params(
 ) -> RunOperations | None:
     """Record input values in the active run, or another; see `ActiveRun.log_params`."""
     run_of(run_id).log_params(params)
-    return done(synchronous)
+    return done(synchronous) if params else None
 
 
 def log_metric(
@@ -42,10 +42,10 @@ def log_metric(
 ) -> RunOperations | None:
     """Record one value of a metric in the active run, or another; see `ActiveRun.log_metric`.
 
-    `synchronous` changes nothing, no call waits for the disk; the model and the dataset are not kept.
+    `synchronous` changes only what is answered, no call waits for the disk; the model and the dataset are not kept.
     """
     (current() if run_id is None else run_of(run_id)).log_metric(key, value, step, timestamp or None)
-    return None if synchronous is not False else done(synchronous)
+    return done(synchronous)
 
 
 def log_metrics(
@@ -62,7 +62,7 @@ def log_metrics(
     See `ActiveRun.log_metrics`, and `log_metric` for what changes nothing.
     """
     run_of(run_id).log_metrics(metrics, step, timestamp or None)
-    return done(synchronous)
+    return done(synchronous) if metrics else None
 
 
 def log_points(table: Any) -> None:
@@ -79,7 +79,7 @@ def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperati
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> RunOperations | None:
     """Put tags on the active run; see `ActiveRun.set_tags`."""
     current().set_tags(tags)
-    return done(synchronous)
+    return done(synchronous) if tags else None
 
 
 def delete_tag(key: str) -> None:
@@ -140,10 +140,9 @@ def log_image(
     step: int | None = None,
     timestamp: int | None = None,
     synchronous: bool | None = None,
-) -> RunOperations | None:
+) -> None:
     """Keep an image as an artifact of the active run; see `ActiveRun.log_image`."""
     current().log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
-    return done(synchronous)
 
 
 def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:

@@ -384,11 +384,6 @@ class FileInfo(Entity):
 class RunOperations:
     """What an asynchronous call returns; it was recorded before it returned."""
 
-    @classmethod
-    def of(cls, synchronous: bool | None) -> RunOperations | None:
-        """Return operations for a call that asked not to be waited for, else None."""
-        return cls() if synchronous is False else None
-
     def wait(self) -> None:
         """Return: no call waits for the disk."""
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gittrack.entities.tracking import PagedList, ViewType
+from gittrack import config
+from gittrack.entities.tracking import PagedList, RunOperations, ViewType
 from gittrack.errors import InvalidValue
 from gittrack.record.project import Project
 from gittrack.tracking import projects
@@ -94,6 +95,11 @@ def _offset(token: object) -> int:
     except (ValueError, KeyError, TypeError):
         pass
     raise InvalidValue(f"{token!r:.80} is no page token", hint="take the .token of the page before")
+
+
+def operations(synchronous: bool | None) -> RunOperations | None:
+    """Return what an asynchronous call answers; None for any other."""
+    return None if config.is_waited_for(synchronous) else RunOperations()
 
 
 def all_of(kind: type[T], given: object, what: str) -> list[T]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gittrack.entities.record import Artifact
-from gittrack.entities.tracking import FileInfo, RunOperations
+from gittrack.entities.tracking import FileInfo
 from gittrack.store.objects import FileStore
 from gittrack.tracking import artifacts, open_runs
 from gittrack.tracking.runs import RunCalls
@@ -59,10 +59,9 @@ class ArtifactCalls(RunCalls):
         step: int | None = None,
         timestamp: int | None = None,
         synchronous: bool | None = None,
-    ) -> RunOperations | None:
+    ) -> None:
         """Keep an image as an artifact of a run; see `ActiveRun.log_image`."""
         self._open(run_id).log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
-        return RunOperations.of(synchronous)
 
     def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
         """Append rows to a table among a run's artifacts; see `ActiveRun.log_table`."""

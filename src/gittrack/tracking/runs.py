@@ -28,7 +28,7 @@ from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.values import as_text, check_key
 from gittrack.tracking import facts, inputs, open_runs
-from gittrack.tracking.connection import all_of, check_page, check_view, page, several
+from gittrack.tracking.connection import all_of, check_page, check_view, operations, page, several
 from gittrack.tracking.experiments import ExperimentCalls
 
 if TYPE_CHECKING:
@@ -179,15 +179,15 @@ class RunCalls(ExperimentCalls):
     ) -> RunOperations | None:
         """Record one value of a metric in a run; see `ActiveRun.log_metric`.
 
-        `synchronous` changes nothing, no call waits for the disk; the dataset and the model are not kept.
+        `synchronous` changes only what is answered, no call waits for the disk; the dataset and the model are not kept.
         """
         self._open(run_id).log_metric(key, value, step, timestamp)
-        return RunOperations.of(synchronous)
+        return operations(synchronous)
 
     def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
         """Record an input value in a run; see `ActiveRun.log_param`."""
         self._open(run_id).log_param(key, value)
-        return RunOperations.of(synchronous) or value
+        return operations(synchronous) or value
 
     def log_batch(
         self,
@@ -210,7 +210,7 @@ class RunCalls(ExperimentCalls):
         points = [(one.key, one.value, one.timestamp, one.step) for one in all_of(Metric, metrics, "metrics")]
         marks = {tag.key: tag.value for tag in all_of(RunTag, tags, "tags")}
         self._open(run_id).log_batch(points, given, marks)
-        return RunOperations.of(synchronous)
+        return operations(synchronous) if points or given or marks else None
 
     def set_tag(
         self, run_id: str, key: str, value: Any, synchronous: bool | None = None
@@ -227,7 +227,7 @@ class RunCalls(ExperimentCalls):
             self._open(run_id).set_tag(key, text)
         else:
             self._say_of_run(run_id, "set_tag", key, text)
-        return RunOperations.of(synchronous)
+        return operations(synchronous)
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Take a tag off a run.
