@@ -122,6 +122,35 @@ def test_a_dataset_that_is_logged_twice_is_one_input(ml, see) -> None:
 
 
 @same_in_both
+def test_a_metric_of_a_dataset_makes_the_dataset_an_input_of_the_run(ml, see) -> None:
+    train, test, third = (
+        ml.data.from_pandas(FRAME, source="a.csv", name=name, digest=name)
+        for name in ("train", "test", "third")
+    )
+    client = ml.MlflowClient()
+    with ml.start_run() as run:
+        ml.log_input(train, context="training")
+        for step in range(3):
+            see(ml.log_metric("auc", 0.9, step=step, dataset=train))
+            see(ml.log_metric("auc", 0.8, step=step, dataset=test))
+            see(ml.log_metrics({"loss": 0.5}, step=step, dataset=third))
+        entity = ml.entities.Dataset("other", "abc", "local", json.dumps({"uri": "b.csv"}), None, None)
+        see(ml.log_metric("auc", 0.7, dataset=entity))
+        see(client.log_metric(run.info.run_id, "auc", 0.6, dataset_name="x", dataset_digest="y"))
+        see.error(client.log_metric, run.info.run_id, "auc", 0.6, dataset_name="x")
+        see.error(client.log_metric, run.info.run_id, "auc", 0.6, dataset_digest="y")
+        see.refused(ml.log_metric, "auc", 0.5, dataset="train.csv", mlflow="AttributeError")
+    inputs = ml.get_run(run.info.run_id).inputs.dataset_inputs
+    see(
+        sorted(
+            (one.dataset.name, one.dataset.digest, [(tag.key, tag.value) for tag in one.tags])
+            for one in inputs
+        )
+    )
+    see([(one.dataset_name, one.model_id) for one in client.get_metric_history(run.info.run_id, "auc")])
+
+
+@same_in_both
 def test_a_client_logs_inputs_too(ml, see) -> None:
     entities = ml.entities
     client = ml.MlflowClient()

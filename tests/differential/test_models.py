@@ -80,3 +80,17 @@ def test_what_is_no_model_is_refused(ml, see) -> None:
     for odd in (made("", 1), made(5, 1), made("m-2", "x"), made("m-3", 1.5)):
         answer = see.caught(client.log_outputs, one, [odd])
         see.differs("errors", answer, mlflow=None, gittrack="error: INVALID_PARAMETER_VALUE")
+
+
+@same_in_both
+def test_a_metric_of_a_model_makes_the_model_an_input_of_the_run(ml, see) -> None:
+    with ml.start_run() as run:
+        one = run.info.run_id
+        ml.log_outputs([ml.entities.LoggedModelOutput("m-1", 0)])
+        for model_id in ("m-1", "m-2", "m-2"):
+            answer = see.caught(ml.log_metric, "auc", 0.9, model_id=model_id, run_id=one)
+            see.differs("run-models", answer, mlflow="error: BAD_REQUEST", gittrack=None)
+        answer = see.caught(ml.log_metrics, {"auc": 0.9}, model_id="m-3", run_id=one)
+        see.differs("run-models", answer, mlflow="error: BAD_REQUEST", gittrack=None)
+    found = ml.get_run(one)
+    see([found.inputs, found.outputs])

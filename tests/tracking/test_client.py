@@ -525,6 +525,22 @@ def test_a_dataset_that_was_read_from_a_file_records_that_file_by_digest_too(rep
     assert Project.find(repo).layout.file(entry.digest).is_file() or entry.kept_by == "git"
 
 
+def test_what_a_metric_was_measured_on_is_said_once_whoever_said_it(repo, client) -> None:
+    import numpy as np
+
+    dataset = gittrack.data.from_numpy(np.arange(3), name="val")
+    with gittrack.start_run() as run:
+        gittrack.log_input(dataset, context="validation")
+        gittrack.log_outputs([LoggedModelOutput("m-1", 1)])
+    with gittrack.start_run(run.run_id):
+        for step in range(3):
+            gittrack.log_metric("auc", 0.5, step=step, dataset=dataset, model_id="m-1")
+            gittrack.log_metric("base", 0.5, step=step, dataset=dataset, model_id="m-base")
+    [used] = client.get_run(run.run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.tags[0].value) == ("val", "validation")
+    assert models_of(client.get_run(run.run_id)) == (["m-base"], [("m-1", 1)])
+
+
 def models_of(run: Any) -> tuple[list[str], list[tuple[str, int]]]:
     """Return the ids of the models that a run used, and ids and steps of those that it made."""
     made = [(one.model_id, one.step) for one in run.outputs.model_outputs]

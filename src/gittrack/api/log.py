@@ -14,6 +14,7 @@ from gittrack.record.system_tags import CONTEXT
 if TYPE_CHECKING:
     from gittrack.data import Dataset
     from gittrack.entities.tracking import LoggedModelInput, LoggedModelOutput, RunOperations
+    from gittrack.record.run import ActiveRun
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -42,9 +43,13 @@ def log_metric(
 ) -> RunOperations | None:
     """Record one value of a metric in the active run, or another; see `ActiveRun.log_metric`.
 
-    `synchronous` changes only what is answered, no call waits for the disk; the model and the dataset are not kept.
+    `synchronous` changes only what is answered, no call waits for the disk. The model and the dataset that it was
+    measured on become inputs of the run, where they are not; which value is whose is not kept.
     """
-    (current() if run_id is None else run_of(run_id)).log_metric(key, value, step, timestamp or None)
+    run = current() if run_id is None else run_of(run_id)
+    if dataset is not None or model_id:
+        _measured(run, dataset, model_id)
+    run.log_metric(key, value, step, timestamp or None)
     return done(synchronous)
 
 
@@ -59,10 +64,19 @@ def log_metrics(
 ) -> RunOperations | None:
     """Record a value, or a sequence of values, of each metric in the active run, or another.
 
-    See `ActiveRun.log_metrics`, and `log_metric` for what changes nothing.
+    See `ActiveRun.log_metrics`, and `log_metric` for the other arguments.
     """
-    run_of(run_id).log_metrics(metrics, step, timestamp or None)
+    run = run_of(run_id)
+    if dataset is not None or model_id:
+        _measured(run, dataset, model_id)
+    run.log_metrics(metrics, step, timestamp or None)
     return done(synchronous) if metrics else None
+
+
+def _measured(run: ActiveRun, dataset: Any, model_id: str | None) -> None:
+    from gittrack.tracking import inputs  # loads what only those who log datasets and models need
+
+    inputs.measured(run, dataset, model_id)
 
 
 def log_points(table: Any) -> None:

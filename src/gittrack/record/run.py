@@ -71,6 +71,8 @@ class ActiveRun(ValueLog, ArtifactLog):
         self._params: dict[str, Scalar] = dict(start.params)
         self._tags: dict[str, str] = dict(start.tags)
         self._artifacts: dict[str, Artifact] = {artifact.path: artifact for artifact in start.artifacts}
+        self._datasets = {(used.name, used.digest) for used in start.datasets}
+        self._models = {used.model_id for used in start.models}
         self._checked: set[str] = set()
         self._status: Status = start.status
         self._name = start.name
@@ -167,7 +169,14 @@ class ActiveRun(ValueLog, ArtifactLog):
             except OSError as error:
                 warn(f"gittrack cannot write to run {run_id[:8]} ({error}); {KEEPING}")
         known, _ = live.assemble(start, contents, None)
-        start = replace(start, params=known.params, tags=known.tags, artifacts=known.artifacts)
+        start = replace(
+            start,
+            params=known.params,
+            tags=known.tags,
+            artifacts=known.artifacts,
+            datasets=known.datasets,
+            models=known.models,
+        )
         return cls(project, start, journal, owner=False, capture=None)
 
     @classmethod
@@ -315,6 +324,7 @@ class ActiveRun(ValueLog, ArtifactLog):
     def log_dataset(self, dataset: UsedDataset) -> None:
         """Record the use of a dataset; the same one for the same purpose counts once."""
         self._must_run()
+        self._datasets.add((dataset.name, dataset.digest))
         self._journal.fact({"dataset": asdict(dataset)})
 
     def log_models(self, models: Sequence[UsedModel]) -> None:
@@ -325,7 +335,16 @@ class ActiveRun(ValueLog, ArtifactLog):
         """
         self._must_run()
         for used in [values.as_model(used) for used in models]:
+            self._models.add(used.model_id)
             self._journal.fact({"model": asdict(used)})
+
+    def knows_dataset(self, name: str, digest: str) -> bool:
+        """Whether the use of a dataset was logged by this process or before it joined, for whatever purpose."""
+        return (name, digest) in self._datasets
+
+    def knows_model(self, model_id: str) -> bool:
+        """Whether a model was logged as used or made by this process or before it joined."""
+        return model_id in self._models
 
     def log_data(self, path: str | os.PathLike[str]) -> DataFile:
         """Record an input file or folder by digest, and keep its content unless git does.

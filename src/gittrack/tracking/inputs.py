@@ -32,6 +32,35 @@ def log(run: ActiveRun, dataset: Any, tags: Mapping[str, str]) -> None:
             warn(f"gittrack recorded the dataset '{entity.dataset.name}', not '{source.path}': {error}")
 
 
+def measured(run: ActiveRun, dataset: Any, model_id: str | None) -> None:
+    """Record what a metric was measured on as inputs of its run, unless they are known to it.
+
+    Raises:
+        InvalidValue: It is no dataset, or the id cannot be that of a model.
+    """
+    if model_id and not run.knows_model(model_id):
+        run.log_models([UsedModel(model_id, "input")])
+    if dataset is None or run.knows_dataset(getattr(dataset, "name", ""), getattr(dataset, "digest", "")):
+        return
+    if isinstance(dataset, Dataset):
+        run.log_dataset(used(DatasetInput(dataset)))
+    else:
+        log(run, dataset, {})
+
+
+def check_measured(name: str | None, digest: str | None) -> None:
+    """Check that a metric which names a dataset names it whole.
+
+    Raises:
+        InvalidValue: Its name comes without its digest, or its digest without its name.
+    """
+    if (name is None) != (digest is None):
+        raise InvalidValue(
+            f"a metric's dataset has the name {name!r:.80} and the digest {digest!r:.80}",
+            hint="give both, or neither",
+        )
+
+
 def used(entity: DatasetInput) -> UsedDataset:
     """Return what a run's file says of the use of a dataset.
 

@@ -180,7 +180,12 @@ class RunCalls(ExperimentCalls):
         """Record one value of a metric in a run; see `ActiveRun.log_metric`.
 
         `synchronous` changes only what is answered, no call waits for the disk; the dataset and the model are not kept.
+
+        Raises:
+            InvalidValue: The value cannot be recorded, or only one of name and digest is given.
+            NotFound: This clone knows no such run.
         """
+        inputs.check_measured(dataset_name, dataset_digest)
         self._open(run_id).log_metric(key, value, step, timestamp)
         return operations(synchronous)
 
@@ -207,7 +212,10 @@ class RunCalls(ExperimentCalls):
         given = {param.key: param.value for param in listed}
         if len(given) != len(listed):
             raise InvalidValue("two params of one batch have the same key", hint="a param is logged once")
-        points = [(one.key, one.value, one.timestamp, one.step) for one in all_of(Metric, metrics, "metrics")]
+        measured = all_of(Metric, metrics, "metrics")
+        for one in measured:
+            inputs.check_measured(one.dataset_name, one.dataset_digest)
+        points = [(one.key, one.value, one.timestamp, one.step) for one in measured]
         marks = {tag.key: tag.value for tag in all_of(RunTag, tags, "tags")}
         self._open(run_id).log_batch(points, given, marks)
         return operations(synchronous) if points or given or marks else None
