@@ -16,7 +16,7 @@ from gittrack.errors import RecordingWarning, StorageFailed
 from gittrack.record import identity
 from gittrack.record.journal import Journal
 from gittrack.record.journal_reader import read
-from gittrack.store import durable
+from gittrack.store import durable, locking
 from tests.record.strategies import ROWS, to_points
 
 
@@ -232,6 +232,17 @@ def test_a_writer_counts_as_alive_until_its_process_ends(tmp_path) -> None:
     assert identity.is_alive(path, introduction)
     journal.close()
     assert not identity.is_alive(path, introduction)
+
+
+def test_without_locks_a_journal_torn_before_its_first_record_is_not_believed_to_be_written_for_ever(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(locking, "is_held", lambda path: None)
+    path = tmp_path / "journal"
+    path.touch()
+    assert identity.is_alive(path, {}), "another machine's journal may be on its way"
+    os.utime(path, (0, 0))
+    assert not identity.is_alive(path, {})
 
 
 def test_a_new_run_that_logs_nothing_is_brought_to_disk_by_the_flusher(tmp_path, monkeypatch) -> None:

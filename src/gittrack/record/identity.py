@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gittrack.store import locking
+
+_SILENT_S = 3600.0  # a writer's first record is on disk within a second; the rest is for clocks that differ
 
 
 def of_this_process() -> Mapping[str, Any]:
@@ -45,6 +48,8 @@ def is_alive(path: Path, introduction: dict[str, Any]) -> bool:
     held = locking.is_held(path)
     if held is not None:
         return held
+    if not introduction:  # torn off by a power cut, or another machine's, on its way
+        return time.time() - path.stat().st_mtime < _SILENT_S
     here = of_this_process()
     if introduction.get("host") != here["host"]:
         return True  # another machine, which may still be writing
