@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.entities.tracking import FileInfo
 from gittrack.errors import InvalidValue
+from gittrack.store.layout import path_on_disk
 from gittrack.store.objects import FileStore
 from gittrack.tracking import artifacts, projects
 from gittrack.tracking.open_runs import id_of
@@ -52,10 +53,10 @@ def download_artifacts(
         artifacts.check_local(path)
         return str(path.absolute())
     if path is not None:
-        return str(artifacts.copy_local(path, Path(str(dst_path))))
+        return str(artifacts.copy_local(path, path_on_disk(dst_path)))
     wanted, inside = _of_run(artifact_uri, run_id, artifact_path)
     found, files = _artifacts(wanted, tracking_uri)
-    return str(artifacts.download(found, files, inside, Path(dst_path) if dst_path else None))
+    return str(artifacts.download(found, files, inside, path_on_disk(dst_path) if dst_path else None))
 
 
 def list_artifacts(
@@ -131,7 +132,7 @@ def _checked(artifact_uri: str | None, run_id: str | None, artifact_path: str | 
         )
     if artifact_uri is not None and artifact_path is not None:
         raise InvalidValue(f"artifact_path is {artifact_path!r:.200}, which goes with run_id only")
-    return None if artifact_uri is None else artifacts.local_path(str(artifact_uri))
+    return None if artifact_uri is None else artifacts.of_this_machine(str(artifact_uri))
 
 
 def _of_run(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> tuple[RunId, str]:
@@ -145,9 +146,8 @@ def _artifacts(run_id: RunId, tracking_uri: str | None = None) -> tuple[tuple[Ar
 
 
 def _content(artifact_uri: str) -> bytes:
-    path = artifacts.local_path(str(artifact_uri))
+    path = artifacts.of_this_machine(str(artifact_uri))
     if path is None:
         run_id, inside = artifacts.parse_uri(artifact_uri)
         return artifacts.read(*_artifacts(run_id), inside)
-    artifacts.check_local(path)
-    return path.read_bytes()
+    return artifacts.read_local(path)

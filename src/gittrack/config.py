@@ -143,7 +143,7 @@ def surroundings() -> Surroundings:
         context=_context(),
         worktree=Path(env["GITTRACK_WORKTREE"]) if env.get("GITTRACK_WORKTREE") else None,
         repro=_taken("GITTRACK_REPRO"),
-        depth=int(env.get("GITTRACK_REPRO_DEPTH") or 0),
+        depth=_depth(env.get("GITTRACK_REPRO_DEPTH") or "0"),
         user=env.get("LOGNAME") or env.get("USER") or env.get("USERNAME") or _login(),
         variables={name: env[name] for name in _RECORDED if name in env},
     )
@@ -161,6 +161,14 @@ def pass_on(name: str, value: str | None) -> None:
         os.environ.pop(f"GITTRACK_{name}", None)
     else:
         os.environ[f"GITTRACK_{name}"] = value
+
+
+def _depth(text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidValue(
+            f"GITTRACK_REPRO_DEPTH is {text!r:.80}, not a number", hint="unset GITTRACK_REPRO_DEPTH"
+        )
+    return int(text)
 
 
 def _context() -> dict[str, str]:

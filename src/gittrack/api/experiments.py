@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gittrack.api.active import client, experiment_id_now
+from gittrack.record.values import as_count
 
 if TYPE_CHECKING:
     from gittrack.entities.tracking import Experiment, PagedList
@@ -36,7 +37,7 @@ def search_experiments(
 ) -> list[Experiment]:
     """Return all experiments that a filter lets through; see `Client.search_experiments`."""
     return _pages(
-        max_results,
+        None if max_results is None else as_count(max_results, "max_results"),
         lambda count, token: client().search_experiments(view_type, count, filter_string, order_by, token),
     )
 

@@ -10,6 +10,7 @@ from gittrack.api.active import active_run, current, done, run_of
 from gittrack.entities.record import DataFile
 from gittrack.errors import InvalidValue, NotFound
 from gittrack.record.system_tags import CONTEXT
+from gittrack.record.values import as_list, check_key, check_mapping
 
 if TYPE_CHECKING:
     from gittrack.data import Dataset
@@ -101,7 +102,9 @@ def delete_tag(key: str) -> None:
 
     Raises:
         NotFound: The run has no such tag.
+        InvalidValue: The key cannot be one.
     """
+    check_key(key, "tag")
     run = current()
     if key not in run.tags:
         raise NotFound(f"run '{run.run_id}' has no tag '{key}'")
@@ -196,13 +199,14 @@ def log_input(
         model: A model that the run used, by its id.
 
     Raises:
-        InvalidValue: It is no dataset, or no model.
+        InvalidValue: It is no dataset, or no model, or a tag cannot be one.
     """
     from gittrack.tracking import inputs
 
+    given = check_mapping({} if tags is None else tags, "tag")
     used = [] if model is None else inputs.used_models([model])
-    if dataset is not None or context or tags or not used:
-        inputs.log(current(), dataset, {**(tags or {}), **({CONTEXT: context} if context else {})})
+    if dataset is not None or context or given or not used:
+        inputs.log(current(), dataset, {**given, **({CONTEXT: context} if context else {})})
     current().log_models(used)
 
 
@@ -221,16 +225,20 @@ def log_inputs(
         models: Models that the run used, of any number, whatever that of the datasets.
 
     Raises:
-        InvalidValue: There is not one context or not one set of tags for each dataset, or one is no dataset or model.
+        InvalidValue: One is no list, there is not one context or one set of tags for each dataset, or one is no
+            dataset or model.
     """
-    count = len(datasets or ())
-    for name, given in (("contexts", contexts), ("tags_list", tags_list)):
-        if given is not None and len(given) != count:
-            raise InvalidValue(f"log_inputs got {count} datasets and {len(given)} {name}")
-    nothing = [None] * count
-    for dataset, context, tags in zip(datasets or (), contexts or nothing, tags_list or nothing, strict=True):
+    used = as_list(datasets or (), "datasets")
+    beside = {"contexts": contexts, "tags_list": tags_list}
+    lists = {
+        name: [None] * len(used) if given is None else as_list(given, name) for name, given in beside.items()
+    }
+    for name, given in lists.items():
+        if len(given) != len(used):
+            raise InvalidValue(f"log_inputs got {len(used)} datasets and {len(given)} {name}")
+    for dataset, context, tags in zip(used, lists["contexts"], lists["tags_list"], strict=True):
         log_input(dataset, context, tags)
-    for model in models or ():
+    for model in as_list(models or (), "models"):
         if model is not None:
             log_input(model=model)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gittrack import config
 from gittrack.api.state import STATE
 from gittrack.record.run import ActiveRun
+from gittrack.record.values import as_number
 
 if TYPE_CHECKING:
     from gittrack.record.system_metrics import SystemMetrics
@@ -64,8 +65,12 @@ def disable_system_metrics_logging() -> None:
 
 
 def set_system_metrics_sampling_interval(interval: float | None) -> None:
-    """Set the seconds between two samples of the machine; None for what the environment says."""
-    _choose("interval_s", None if interval is None else float(interval))
+    """Set the seconds between two samples of the machine; None for what the environment says.
+
+    Raises:
+        InvalidValue: It is no number; one that is not positive is told when a run starts.
+    """
+    _choose("interval_s", None if interval is None else as_number(interval, "the sampling interval"))
 
 
 def set_system_metrics_samples_before_logging(samples: int | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gittrack.api.active import client, experiment_id_now
 from gittrack.errors import InvalidValue
+from gittrack.record.values import as_count
 from gittrack.tracking import projects
 
 if TYPE_CHECKING:
@@ -70,12 +71,11 @@ def search_runs(
 
     if output_format not in ("pandas", "list"):
         raise InvalidValue(f"output_format is {output_format!r:.80}", hint="'pandas' or 'list'")
-    if not isinstance(max_results, int) or max_results < 0:
-        raise InvalidValue(f"max_results is {max_results!r:.80}", hint="a number from 0 on")
+    limit = as_count(max_results, "max_results")
     chosen = _asked(experiment_ids, experiment_names, search_all_experiments)
     query = search.RunQuery(chosen, filter_string, check_view(run_view_type), order_by)
     answer = search.frame if output_format == "pandas" else search.runs
-    return answer(projects.session(), query, limit=max_results)
+    return answer(projects.session(), query, limit=limit)
 
 
 def _asked(

@@ -34,6 +34,7 @@ from gittrack.record.system_tags import (
     SOURCE_TYPE,
     USER,
 )
+from gittrack.record.values import as_list
 
 __all__ = [
     "VIRTUAL_TAGS", "Compiled", "FilterError", "experiments_order", "experiments_where", "runs_order", "runs_where",
@@ -246,7 +247,7 @@ def _order(subject: _Subject, order_by: Sequence[str] | None, end: str) -> Compi
     compiler = _Compiler(subject, "o")
     seen: set[_Place] = set()
     terms = []
-    for text in order_by or ():
+    for text in as_list(order_by or (), "order_by"):
         ordering = order_of(text, example=subject.order_example)
         place = compiler.place(ordering.name)
         if place in seen:

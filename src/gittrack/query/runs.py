@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gittrack.record.values import as_count
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -45,7 +47,7 @@ def runs(
     if experiment is not None:
         where.append("experiment = $experiment")
         params["experiment"] = experiment
-    cut = "" if limit is None else f" limit {int(limit)}"
+    cut = "" if limit is None else f" limit {as_count(limit, 'limit')}"
     facts = ", ".join(f'"{name}"' for name in _FACTS)
     chosen = f"from runs where {' and '.join(where)} order by start_time desc, run_id{cut}"
     frame = session.sql(f"select {facts} {chosen}", params).df()

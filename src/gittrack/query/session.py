@@ -82,6 +82,7 @@ class Session:
         Raises:
             SqlError: It is not understood, not one question, or cannot be answered; the message says where.
         """
+        questions.check(query, params)
         try:
             cursor = self._ask(query, params)
         except questions.Damaged:

@@ -123,6 +123,18 @@ def _told(error: Exception) -> Exception:
     return SqlError(f"DuckDB cannot answer: {error}", detail=str(error), hint="ask once more")
 
 
+def check(query: object, params: object) -> None:
+    """Check that a question is text, and that its parameters have names.
+
+    Raises:
+        SqlError: They are something else.
+    """
+    if not isinstance(query, str):
+        raise _refused(f"{query!r:.80} is not SQL", "")
+    if params is not None and not isinstance(params, Mapping):
+        raise _refused(f"{params!r:.80} is no mapping of parameters", query)
+
+
 def ask(
     connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | None
 ) -> duckdb.DuckDBPyConnection:
@@ -150,6 +162,7 @@ def ask(
         raise explain(error) from error
     except (
         RuntimeError,
+        TypeError,
         UnicodeEncodeError,
     ) as error:  # a statement that DuckDB's own binding has no name for
         cursor.close()

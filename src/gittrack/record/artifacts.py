@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import operator
 import os
 import threading
 import time
@@ -24,7 +23,7 @@ from gittrack.record.journal import Journal
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
 from gittrack.store import digest as digests
-from gittrack.store.layout import safe_path
+from gittrack.store.layout import path_on_disk, safe_path
 from gittrack.store.objects import FileStore, Readable
 
 if TYPE_CHECKING:
@@ -40,12 +39,6 @@ T = TypeVar("T")
 
 _counting = threading.Lock()
 _appending = threading.RLock()  # a table is read, made longer and kept again
-
-
-def _local(path: object) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise InvalidValue(f"{path!r:.80} is no path of a file or folder")
-    return Path(path)
 
 
 def path_of(text: object) -> str:
@@ -146,7 +139,7 @@ class ArtifactLog:
             NotFound: There is nothing at `local_path`.
             InvalidValue: A name cannot be an artifact's.
         """
-        source = _local(local_path)
+        source = path_on_disk(local_path)
         if source.is_dir():
             self.log_artifacts(source, _below(artifact_path, source.name))
             return
@@ -162,7 +155,7 @@ class ArtifactLog:
             NotFound: There is no such folder.
             InvalidValue: A name cannot be an artifact's, or a link leads out of the folder; nothing is kept then.
         """
-        folder = _local(local_dir)
+        folder = path_on_disk(local_dir)
         if not folder.is_dir():
             raise NotFound(f"there is no folder '{folder}'")
         found = list(hashing.walk(folder))
@@ -214,7 +207,9 @@ class ArtifactLog:
             InvalidValue: `figure` is neither.
         """
         place = self._place(artifact_file)
-        self._keep_bytes(serialise.figure(figure, place, dict(save_kwargs or {})), place)
+        self._keep_bytes(
+            serialise.figure(figure, place, dict(values.check_mapping(save_kwargs or {}, "option"))), place
+        )
 
     @_lasting
     def log_image(
@@ -252,7 +247,9 @@ class ArtifactLog:
             return
         self._must_run()
         path = media.keyed_path(
-            key, _whole(step or 0, "step"), _whole(timestamp or time.time_ns() // 1_000_000, "timestamp")
+            key,
+            values.as_integer(step or 0, "the step of an image"),
+            values.as_integer(timestamp or time.time_ns() // 1_000_000, "the timestamp of an image"),
         )
         picture = media.picture(image)
         whole = media.encoded(picture, f"{path}.png")
@@ -378,13 +375,6 @@ def _folders_of(path: str) -> list[str]:
     """Return the folders above a path, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
-
-
-def _whole(value: Any, what: str) -> int:
-    try:
-        return operator.index(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError):
-        raise InvalidValue(f"the {what} of an image is {value!r:.80}, not an integer") from None
 
 
 def _set_aside(image: Any, table: str, pictures: dict[str, bytes]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
 from gittrack.record import live, origin
 from gittrack.record import trust as trusting
-from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group
+from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
@@ -45,7 +45,7 @@ def group(project: Project, config: Config, experiment: str | Group, *, user: st
     """
     if isinstance(experiment, Group):
         return experiment
-    if experiment == DEFAULT:
+    if check_name(experiment) == DEFAULT:
         return Group(DEFAULT_ID, DEFAULT)
     place = (project.layout.committed, experiment)
     known = _groups.get(place)

@@ -119,8 +119,9 @@ class Experiments:
         Raises:
             InvalidValue: It cannot be a name; or a deleted experiment has it, and keeps it (`reserve_deleted`).
         """
+        name = check_name(name)
         groups = self.groups()
-        found = named(groups, check_name(name))
+        found = named(groups, name)
         if found is not None and not found.deleted:
             return found
         if found is not None and reserve_deleted:

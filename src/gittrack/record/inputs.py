@@ -1,15 +1,18 @@
-"""Input files and folders of a run: recorded by digest, and kept by git where git has them."""
+"""Inputs of a run: files and folders, recorded by digest and kept by git where git has them; datasets."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from gittrack.data import hashing
-from gittrack.entities.record import DataFile
+from gittrack.entities.record import DataFile, UsedDataset
 from gittrack.git.capture import Capture
 from gittrack.record import format as formats
 from gittrack.record.project import Project
+from gittrack.record.values import cleaned
 from gittrack.store.objects import FileStore
 
 
@@ -40,6 +43,12 @@ def keep(
         return _data(inside, hashing.keep(source, files), "cache"), None
     except OSError as error:
         return _data(inside, hashing.measure(source), "nobody"), error
+
+
+def told(dataset: UsedDataset) -> dict[str, Any]:
+    """Return what a journal says of the use of a dataset, in text that UTF-8 can hold."""
+    said = {name: text and cleaned(text) for name, text in asdict(dataset).items() if name != "tags"}
+    return {**said, "tags": {cleaned(key): cleaned(value) for key, value in dataset.tags.items()}}
 
 
 def _inside(source: Path, project: Project) -> str | None:

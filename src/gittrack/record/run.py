@@ -8,7 +8,6 @@ import time
 import traceback  # not when it is used: an import at the exit makes Python forget that Ctrl-C ended the process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,7 +40,7 @@ from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.value_log import ValueLog, texts_of
 from gittrack.record.warning import warn
 from gittrack.store.digest import random_hex
-from gittrack.store.layout import RUN_FILE
+from gittrack.store.layout import RUN_FILE, path_on_disk
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
@@ -324,8 +323,9 @@ class ActiveRun(ValueLog, ArtifactLog):
     def log_dataset(self, dataset: UsedDataset) -> None:
         """Record the use of a dataset; the same one for the same purpose counts once."""
         self._must_run()
+        told = inputs.told(dataset)
         self._datasets.add((dataset.name, dataset.digest))
-        self._journal.fact({"dataset": asdict(dataset)})
+        self._journal.fact({"dataset": told})
 
     def log_models(self, models: Sequence[UsedModel]) -> None:
         """Record which models the run used and made; the same one in the same role, at the same step, counts once.
@@ -354,7 +354,7 @@ class ActiveRun(ValueLog, ArtifactLog):
             InvalidValue: It is neither a file nor a folder of files, or its name cannot be kept.
         """
         self._must_run()
-        entry, failure = inputs.keep(Path(path), self._project, self._capture, self._files)
+        entry, failure = inputs.keep(path_on_disk(path), self._project, self._capture, self._files)
         if failure is not None:
             self._journal.fact(
                 {"lost": values.shortened(f"data {entry.path}: {failure.strerror or failure}")}
@@ -394,6 +394,10 @@ class ActiveRun(ValueLog, ArtifactLog):
             raise InvalidValue(f"{status!r:.80} is not how a run can end", hint=f"one of {', '.join(ENDS)}")
         if end_time is not None:
             end_time = values.as_time(end_time, "the end of the run")
+        if exit_code is not None:
+            exit_code = values.as_integer(exit_code, "the exit code")
+        if error is not None:
+            error = values.shortened(str(error))
         if self.has_ended:
             return
         self._close_watchers()
@@ -404,7 +408,7 @@ class ActiveRun(ValueLog, ArtifactLog):
             self._journal.fact({"lost": f"{self._journal.dropped} records that the disk did not take"})
         fact: dict[str, Any] = {"end": status} if end_time is None else {"end": status, "at": end_time}
         if error is not None:
-            fact["error"] = values.shortened(error)
+            fact["error"] = error
         if exit_code is not None:
             fact["exit_code"] = exit_code
         try:

@@ -42,7 +42,7 @@ def as_frame(data: object) -> pd.DataFrame:
     """Return a new frame with the rows of a frame or a dictionary; one of single values is one row.
 
     Raises:
-        InvalidValue: `data` is neither.
+        InvalidValue: `data` is neither, or has text that UTF-8 cannot hold.
     """
     import pandas as pd
 
@@ -52,6 +52,8 @@ def as_frame(data: object) -> pd.DataFrame:
         raise InvalidValue(f"a {type(data).__name__} is not a table", hint="a dictionary or a DataFrame is")
     try:
         return pd.DataFrame(data)
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"the table has text that UTF-8 cannot hold: {error}") from error
     except ValueError:
         return pd.DataFrame([data])
 

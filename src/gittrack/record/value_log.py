@@ -39,7 +39,7 @@ class ValueLog:
         Raises:
             InvalidValue: The key cannot be one or has another value already, or the value is over 1 MB of text.
         """
-        self.log_params({key: value})
+        self.log_params({values.check_key(key, "param"): value})
         return value
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -118,7 +118,7 @@ class ValueLog:
         Raises:
             InvalidValue: The key cannot be one, or a number is none.
         """
-        if key not in self._checked:
+        if type(key) is not str or key not in self._checked:
             self._checked.add(values.check_key(key, "metric"))
         if type(value) is not float:
             value = values.as_float(value, key)
@@ -180,7 +180,7 @@ class ValueLog:
         Raises:
             InvalidValue: The key cannot be one, or the value is over 1 MB of text.
         """
-        self.set_tags({key: value})
+        self.set_tags({values.check_key(key, "tag"): value})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Put tags on the run; all or none.
@@ -200,7 +200,11 @@ class ValueLog:
             self._journal.fact({"tags": texts})
 
     def delete_tag(self, key: str) -> None:
-        """Take a tag off the run."""
+        """Take a tag off the run.
+
+        Raises:
+            InvalidValue: The key cannot be one.
+        """
         self._must_run()
         self._tags.pop(values.check_key(key, "tag"), None)
         self._journal.fact({"untag": key})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -51,10 +51,43 @@ def as_float(value: Any, key: str) -> float:
     Raises:
         InvalidValue: It is none of these.
     """
+    return as_number(value, f"the value of metric '{key}'")
+
+
+def as_number(value: Any, what: str) -> float:
+    """Return `value` as a float: a number, a scalar array or tensor, a boolean or numeric text.
+
+    Raises:
+        InvalidValue: It is none of these.
+    """
     try:
         return float(value.item() if hasattr(value, "item") and not isinstance(value, float) else value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InvalidValue(f"the value of metric '{key}' is {value!r:.80}, not a number") from None
+        raise InvalidValue(f"{what} is {value!r:.80}, not a number") from None
+
+
+def as_integer(value: Any, what: str) -> int:
+    """Return `value` as an integer: one of Python's, or a scalar array or tensor of one.
+
+    Raises:
+        InvalidValue: It is none of these.
+    """
+    try:
+        return operator.index(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidValue(f"{what} is {value!r:.80}, not an integer") from None
+
+
+def as_count(value: Any, what: str) -> int:
+    """Return `value` as an integer from 0 on.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    whole = as_integer(value, what)
+    if whole < 0:
+        raise InvalidValue(f"{what} is {whole}", hint="a number from 0 on")
+    return whole
 
 
 def as_step(step: Any, key: str, *, kind: str = "metric") -> int:
@@ -143,12 +176,21 @@ def as_text(value: Any, what: str) -> str:
     Raises:
         InvalidValue: It is larger than 1 MB.
     """
-    content = (value if type(value) is str else str(value)).encode("utf-8", "replace")
+    content = _utf8(value)
     if len(content) > MAX_TEXT_BYTES:
         raise InvalidValue(
             f"{what} has {len(content)} bytes, at most {MAX_TEXT_BYTES} are taken", hint=KEEP_LONG_TEXT
         )
     return content.decode()
+
+
+def cleaned(value: Any) -> str:
+    """Return `value` as text that UTF-8 can hold, however long: half a surrogate pair becomes a question mark."""
+    return _utf8(value).decode()
+
+
+def _utf8(value: Any) -> bytes:
+    return (value if type(value) is str else str(value)).encode("utf-8", "replace")
 
 
 def check_together(entries: Mapping[str, Scalar], kind: str) -> None:
@@ -185,3 +227,14 @@ def check_mapping(entries: object, kind: str) -> Mapping[str, Any]:
     if not isinstance(entries, Mapping):
         raise InvalidValue(f"{entries!r:.80} maps no {kind} keys to values", hint='{"key": value}')
     return entries
+
+
+def as_list(given: object, what: str) -> list[Any]:
+    """Return what was given as a list.
+
+    Raises:
+        InvalidValue: It is one text, bytes or a mapping, or has no items.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidValue(f"{what} is {given!r:.80}, no list", hint=f"{what}=[...]")
+    return list(given)

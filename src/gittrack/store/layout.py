@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,6 +146,18 @@ def safe_path(text: object, *, what: str = "path") -> str:
         if part in ("", ".", "..") or len(part.encode()) > 255 or _is_private(part):
             raise InvalidValue(f"{text!r} is not a {what}: {part!r} cannot be a part of one")
     return text
+
+
+def path_on_disk(given: object) -> Path:
+    """Return the path of a file or folder of this machine that a caller gave, as text or as a path.
+
+    Raises:
+        InvalidValue: It is neither, or has a NUL in it.
+    """
+    spelled = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(spelled, str) or "\0" in spelled:
+        raise InvalidValue(f"{given!r:.80} is no path of a file or folder")
+    return Path(spelled)
 
 
 def _is_private(part: str) -> bool:

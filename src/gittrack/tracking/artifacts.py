@@ -20,9 +20,11 @@ from gittrack.entities.tracking import FileInfo
 from gittrack.errors import Conflict, InvalidValue, NotFound, RecordingNotice
 from gittrack.record import media, tables
 from gittrack.record.artifacts import path_of
+from gittrack.record.values import as_list
 from gittrack.store.digest import random_hex
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
+from gittrack.tracking.connection import several
 from gittrack.tracking.open_runs import id_of
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def parse_uri(uri: str) -> tuple[RunId, str]:
     return id_of(found[1]), path
 
 
-def local_path(uri: str) -> Path | None:
+def of_this_machine(uri: str) -> Path | None:
     """Return the file or folder of this machine that an address names; None for one of a run.
 
     Raises:
@@ -209,7 +211,7 @@ def load_tables(
             table has such a column, the further one gets an underscore.
 
     Raises:
-        InvalidValue: It is not the name of a table, or holds none, or a run has no such column.
+        InvalidValue: It is not the name of a table, or holds none; or a run has no such column, or no such id.
         NotFound: No run has the table, or this clone lacks the content.
         Damaged: The content is not what was recorded.
     """
@@ -217,12 +219,14 @@ def load_tables(
 
     artifact_file = path_of(artifact_file)
     tables.check_name(artifact_file)
+    run_ids = [id_of(one) for one in as_list(run_ids, "run_ids")]
+    extra = several(extra_columns or (), "extra_columns")
     session, files = client._session(), FileStore(client._project().layout)
     kept = session.rows(
         """select run_id, artifacts.digest, artifacts.size from artifacts join runs using (run_id)
         where path = $path and list_contains($run_ids, run_id) order by start_time desc, run_id""",
         path=artifact_file,
-        run_ids=list(run_ids),
+        run_ids=run_ids,
     )
     if not kept:
         raise NotFound(f"no run has the table '{artifact_file}'", hint="gittrack.log_table keeps one")
@@ -230,7 +234,7 @@ def load_tables(
     for run_id, digest, size in kept:
         content = read([Artifact(artifact_file, digest, size)], files, artifact_file)
         frame = tables.load(content, artifact_file)
-        _add_columns(frame, session, run_id, list(extra_columns or ()))
+        _add_columns(frame, session, run_id, extra)
         frames.append(frame)
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
@@ -330,6 +334,19 @@ def copy_local(path: Path, folder: Path) -> Path:
     else:
         shutil.copy2(path, target)
     return target
+
+
+def read_local(path: Path) -> bytes:
+    """Return the content of a file of this machine.
+
+    Raises:
+        NotFound: There is none at `path`, or it cannot be read.
+    """
+    check_local(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"'{path}' cannot be read: {error.strerror}") from error
 
 
 def check_local(path: Path) -> None:

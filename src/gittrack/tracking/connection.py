@@ -12,6 +12,7 @@ from gittrack import config
 from gittrack.entities.tracking import PagedList, RunOperations, ViewType
 from gittrack.errors import InvalidValue
 from gittrack.record.project import Project
+from gittrack.record.values import as_list
 from gittrack.tracking import projects
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ def several(given: object, what: str) -> list[str]:
     """
     if isinstance(given, str | int):
         return [str(given)]
-    if not isinstance(given, Iterable):
-        raise InvalidValue(f"{what} is {given!r:.80}, no list", hint=f"{what}=['...']")
-    return [str(one) for one in given]
+    return [str(one) for one in as_list(given, what)]
 
 
 def page(found: list[T], limit: int, offset: int) -> PagedList[T]:

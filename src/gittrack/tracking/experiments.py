@@ -42,7 +42,7 @@ class ExperimentCalls(Connection):
             AlreadyExists: An experiment has this name.
             InvalidValue: It cannot be a name, or a tag cannot be one.
         """
-        groups.check_name(name)
+        name = groups.check_name(name)
         said = _tag_facts({} if tags is None else tags)
         if artifact_location:
             warnings.warn(
@@ -127,7 +127,7 @@ class ExperimentCalls(Connection):
             AlreadyExists: Another experiment has the name.
             InvalidValue: It cannot be a name, or the experiment is deleted.
         """
-        groups.check_name(new_name)
+        new_name = groups.check_name(new_name)
         one = self._active(experiment_id)
         self._must_be_free(new_name, besides=one.experiment_id)
         self._say(one.experiment_id, ("rename", None, new_name))
@@ -156,8 +156,9 @@ class ExperimentCalls(Connection):
 
         Raises:
             NotFound: There is no such experiment, or it has no such tag.
-            InvalidValue: The experiment is deleted.
+            InvalidValue: The key cannot be one, or the experiment is deleted.
         """
+        check_key(key, "tag")
         one = self._active(experiment_id)
         if key not in one.tags:
             raise NotFound(f"the experiment '{one.name}' has no tag '{key}'")

@@ -56,7 +56,7 @@ def current(around: config.Surroundings | None = None, *, uri: str | None = None
         InvalidValue: A tracking URI points elsewhere.
     """
     around = around or config.surroundings()
-    uri = uri or around.tracking_uri
+    uri = str(uri or around.tracking_uri or "")
     place = (_top(uri) if uri else Path.cwd(), around.worktree)
     if place not in _projects or not _projects[place].repository.git_dir.is_dir():
         _projects[place] = Project.find(place[0], worktree=around.worktree)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gittrack.entities.record import Artifact
 from gittrack.entities.tracking import FileInfo
+from gittrack.store.layout import path_on_disk
 from gittrack.store.objects import FileStore
 from gittrack.tracking import artifacts, open_runs
 from gittrack.tracking.runs import RunCalls
@@ -120,7 +120,7 @@ class ArtifactCalls(RunCalls):
             Damaged: The content is not what was logged.
         """
         found = self._artifacts(run_id)
-        target = Path(dst_path) if dst_path else None
+        target = path_on_disk(dst_path) if dst_path else None
         return str(artifacts.download(found, FileStore(self._project().layout), path, target))
 
     def _artifacts(self, run_id: str) -> list[Artifact]:

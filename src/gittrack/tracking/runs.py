@@ -26,7 +26,7 @@ from gittrack.record import exits
 from gittrack.record.experiments import Group
 from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
-from gittrack.record.values import as_text, check_key
+from gittrack.record.values import as_text, as_time, check_key
 from gittrack.tracking import facts, inputs, open_runs
 from gittrack.tracking.connection import all_of, check_page, check_view, operations, page, several
 from gittrack.tracking.experiments import ExperimentCalls
@@ -242,8 +242,9 @@ class RunCalls(ExperimentCalls):
 
         Raises:
             NotFound: This clone knows no such run, or the run has no such tag.
-            InvalidValue: The run is deleted.
+            InvalidValue: The key cannot be one, or the run is deleted.
         """
+        check_key(key, "tag")
         run = self._open(run_id) if self._is_live(run_id) else None  # refused when it is deleted
         if (run is None or key not in run.tags) and key not in self._active_run(run_id).data.tags:
             raise NotFound(f"run '{run_id}' has no tag '{key}'")
@@ -276,6 +277,8 @@ class RunCalls(ExperimentCalls):
             NotFound: This clone knows no such run.
             InvalidValue: There is no such status, or the run is deleted.
         """
+        if end_time is not None:
+            end_time = as_time(end_time, "the end of the run")
         self._set_status(run_id, _status(status or "FINISHED"), end_time)
 
     def _set_status(self, run_id: str, status: Status, end_time: int | None = None) -> None:
