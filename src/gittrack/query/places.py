@@ -28,7 +28,7 @@ from gittrack.store.layout import FOLDER, Layout
 
 RUNS, EVENTS, ENVIRONMENTS = "runs", "events", "envs"
 KINDS = (RUNS, EVENTS, ENVIRONMENTS)
-_FORMAT = 2
+_FORMAT = 3
 _NOT_SETTLED_NS = 50_000_000  # a folder may change twice within one tick of a filesystem's clock
 _SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _REST = 62
@@ -115,6 +115,11 @@ def _shards(layout: Layout) -> Iterator[Shard]:
             if _SHARD.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 changed = entry.stat(follow_symlinks=False).st_mtime_ns
                 yield Shard(kind, entry.name, changed if changed < young else 0)
+
+
+def shard(layout: Layout, one: Shard) -> list[Digest]:
+    """Return the objects of a shard as it is now."""
+    return list(_read_shard(layout, one).digests(one.name))
 
 
 def _entries(folder: Path, *parts: str) -> list[os.DirEntry[str]]:

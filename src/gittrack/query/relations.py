@@ -34,6 +34,7 @@ RELATIONS: Mapping[str, str] = {
     "commits": "commit, parents, author, time, subject, branches",
 }
 OVERLAY = "memory.overlay"
+_EVENT = 'digest, coalesce(run_id, experiment_id) as subject, op, key, value, time, counter, seen, "user"'
 _INLINE = 100  # longer lists go into a table: the text of a view is parsed at every query
 _FUTURE_MS = 24 * 3600 * 1000  # clocks of two machines differ, by less than a day
 _STATE_TABLES = f"""
@@ -102,6 +103,7 @@ def create(
                 f"create view environments as {_union(sources, 'environments', RELATIONS['environments'])}",
                 f"create view events as {_events(sources, now)}",
                 f"create view _seals as {_seals(sources)}",
+                f"create view _events as {_union(sources, 'events', _EVENT)}",
                 f"create view commits as select * from {OVERLAY}.commits",
             )
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gittrack.config import Config
 from gittrack.entities.record import RunId
+from gittrack.entities.tracking import LifecycleStage
 from gittrack.errors import InvalidValue
-from gittrack.query.session import Session
+from gittrack.query import standing
 from gittrack.record import events
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
@@ -25,8 +26,9 @@ def resume(project: Project, config: Config, run_id: RunId, *, amend: bool = Fal
         InvalidValue: It is deleted.
         Damaged: The record of the run cannot be read.
     """
-    session = Session.open(project.repository, project.layout)
-    if session.rows("select 1 from runs where run_id = $run_id and deleted", run_id=run_id):
+    known = standing.of(project.repository, project.layout, run_id)
+    found, session = known.run(run_id), known.session_with(run_id)
+    if found is not None and found.info.lifecycle_stage == LifecycleStage.DELETED:
         raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
     points = session.points(run_id)
     return ActiveRun.resume(

@@ -16,7 +16,7 @@ from gittrack.query import sql as questions
 from gittrack.query.damage import Damage
 from gittrack.query.engine import Engine
 from gittrack.query.index import Progress
-from gittrack.query.places import Catalogue, Scope
+from gittrack.query.places import Catalogue, Look, Scope
 from gittrack.query.reader import Reader
 from gittrack.query.sql import Result, SqlError
 from gittrack.record.points import Points, SortedPoints
@@ -75,6 +75,16 @@ class Session:
     def damaged(self) -> list[Damage]:
         """What was found damaged; answers are given without it."""
         return self._engine.damaged
+
+    @property
+    def look(self) -> Look:
+        """What was there when it was opened."""
+        return self._engine.look
+
+    @property
+    def taken_in(self) -> tuple[Digest, ...]:
+        """Digests of events that resumed runs have taken in: what such a run says came after them."""
+        return self._engine.view.taken_in
 
     def sql(self, query: str, params: Mapping[str, Any] | None = None) -> Result:
         """Answer one SQL question; `$name` stands for a parameter.
@@ -186,11 +196,14 @@ class Session:
 
     def events(self, subject: RunId | ExperimentId) -> dict[Digest, Event]:
         """Return the events about a run or an experiment by digest: what a new one has to come after."""
-        with self._reader() as reader:
-            wanted = self.rows(
-                "select digest from events where coalesce(run_id, experiment_id) = $subject", subject=subject
-            )
-            return dict(reader.events([Digest(digest) for (digest,) in wanted]))
+        rows = self.rows(
+            """select digest, op, key, value, time, counter, seen, "user" from _events where subject = $subject""",
+            subject=subject,
+        )
+        return {
+            Digest(digest): Event(subject, op, key, value, time, counter, tuple(map(Digest, seen)), user)
+            for digest, op, key, value, time, counter, seen, user in rows
+        }
 
     def _ask(self, query: str, params: Mapping[str, Any] | None) -> Any:
         if _COMMITS.search(query) and not self._engine.commits_loaded:

@@ -95,6 +95,7 @@ class View:
         changes: What events make of runs.
         experiments: What events make of experiments.
         disagreeing: Digests of events that are contested.
+        taken_in: Digests of events that resumed runs have taken in.
         damaged: What was found damaged.
         complete: Whether everything that was listed could be read.
     """
@@ -104,6 +105,7 @@ class View:
     changes: tuple[Change, ...] = ()
     experiments: tuple[ExperimentChange, ...] = ()
     disagreeing: tuple[Digest, ...] = ()
+    taken_in: tuple[Digest, ...] = ()
     damaged: tuple[Damage, ...] = ()
     complete: bool = True
 
@@ -201,6 +203,7 @@ def make(
             if subject not in about_runs
         ),
         disagreeing=tuple(sorted({one for state in states.values() for one in state.disagreeing})),
+        taken_in=tuple(sorted(taken_in)),
         damaged=tuple(sorted(set(damaged))),
         complete=len(seals) == len(set(runs)),
     )
@@ -261,6 +264,7 @@ def to_document(view: View) -> dict[str, Any]:
             for one in view.experiments
         ],
         "disagreeing": list(view.disagreeing),
+        "taken_in": list(view.taken_in),
         "damaged": [[one.code, one.path, one.what] for one in view.damaged],
         "complete": view.complete,
     }
@@ -280,6 +284,7 @@ def from_document(document: Mapping[str, Any]) -> View:
         ),
         experiments=tuple(ExperimentChange(*fields) for fields in document["experiments"]),
         disagreeing=tuple(document["disagreeing"]),
+        taken_in=tuple(document["taken_in"]),
         damaged=tuple(Damage(*one) for one in document["damaged"]),
         complete=document["complete"],
     )

@@ -14,12 +14,13 @@ from gittrack.errors import AlreadyExists, InvalidValue, NotFound, RecordingNoti
 from gittrack.record import experiments as groups
 from gittrack.record.experiments import DEFAULT_ID, Group
 from gittrack.record.values import as_text, check_key, check_mapping
-from gittrack.tracking import facts, open_runs
+from gittrack.tracking import facts, open_runs, projects
 from gittrack.tracking.connection import Connection, check_page, check_view, page
 from gittrack.tracking.facts import Fact
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
+    from gittrack.query.standing import Standing
 
 
 _NUMBER = re.compile(r"-?[0-9]+", re.ASCII)  # what could be an id, of MLflow's at least
@@ -71,15 +72,20 @@ class ExperimentCalls(Connection):
         Raises:
             NotFound: There is none with this id.
         """
+        return self._experiment_now(experiment_id)[1]
+
+    def _experiment_now(self, experiment_id: str) -> tuple[Standing, Experiment]:
+        """Return an experiment as it is now, and what tells so."""
         wanted = str(experiment_id)
         if not _NUMBER.fullmatch(wanted):
-            parse_experiment_id(experiment_id)
-        found = [one for one in _all(self._session()) if one.experiment_id == wanted]
-        if not found:
+            wanted = parse_experiment_id(experiment_id)
+        known = projects.standing(self._project(), ExperimentId(wanted))
+        found = known.experiment(ExperimentId(wanted))
+        if found is None:
             raise NotFound(
                 f"no experiment has the id '{experiment_id}'", hint="gittrack.search_experiments()"
             )
-        return found[0]
+        return known, found
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """Return the experiment of a name, or None; a deleted one only when no other has the name."""
@@ -128,9 +134,9 @@ class ExperimentCalls(Connection):
             InvalidValue: It cannot be a name, or the experiment is deleted.
         """
         new_name = groups.check_name(new_name)
-        one = self._active(experiment_id)
+        known, one = self._active_now(experiment_id)
         self._must_be_free(new_name, besides=one.experiment_id)
-        self._say(one.experiment_id, ("rename", None, new_name))
+        self._say(known, one, ("rename", None, new_name))
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Put a tag on an experiment.
@@ -139,8 +145,7 @@ class ExperimentCalls(Connection):
             NotFound: There is none with this id.
             InvalidValue: The key cannot be one, or the experiment is deleted.
         """
-        check_key(key, "tag")
-        self._say(self._active(experiment_id).experiment_id, ("set_tag", key, str(value)))
+        self.set_experiment_tags(experiment_id, {check_key(key, "tag"): str(value)})
 
     def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, Any]) -> None:
         """Put tags on an experiment; all or none.
@@ -149,7 +154,8 @@ class ExperimentCalls(Connection):
             NotFound: There is none with this id.
             InvalidValue: A key cannot be one, or the experiment is deleted.
         """
-        self._say(self._active(experiment_id).experiment_id, *_tag_facts(tags))
+        said = _tag_facts(tags)
+        self._say(*self._active_now(experiment_id), *said)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Take a tag off an experiment.
@@ -159,10 +165,10 @@ class ExperimentCalls(Connection):
             InvalidValue: The key cannot be one, or the experiment is deleted.
         """
         check_key(key, "tag")
-        one = self._active(experiment_id)
+        known, one = self._active_now(experiment_id)
         if key not in one.tags:
             raise NotFound(f"the experiment '{one.name}' has no tag '{key}'")
-        self._say(one.experiment_id, ("delete_tag", key, None))
+        self._say(known, one, ("delete_tag", key, None))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Delete an experiment softly, with its runs; its name is free again.
@@ -171,12 +177,12 @@ class ExperimentCalls(Connection):
             NotFound: There is none with this id, or it is deleted.
             InvalidValue: It is `Default`, where runs go that name no experiment.
         """
-        one = self.get_experiment(experiment_id)
+        known, one = self._experiment_now(experiment_id)
         if one.experiment_id == DEFAULT_ID:
             raise InvalidValue("the experiment 0 cannot be deleted: runs go there that name no experiment")
         if one.lifecycle_stage == LifecycleStage.DELETED:
             raise NotFound(f"the experiment '{one.name}' is deleted", hint="restore_experiment takes it back")
-        self._say(one.experiment_id, ("delete", None, None))
+        self._say(known, one, ("delete", None, None))
         open_runs.deleted_with(self._project(), one.experiment_id, is_deleted=True)
 
     def restore_experiment(self, experiment_id: str) -> None:
@@ -186,20 +192,20 @@ class ExperimentCalls(Connection):
             NotFound: There is none with this id that is deleted.
             AlreadyExists: Another experiment has its name by now.
         """
-        one = self.get_experiment(experiment_id)
+        known, one = self._experiment_now(experiment_id)
         if one.lifecycle_stage != LifecycleStage.DELETED:
             raise NotFound(f"the experiment '{one.name}' is not deleted")
         self._must_be_free(one.name, besides=one.experiment_id)
-        self._say(one.experiment_id, ("restore", None, None))
+        self._say(known, one, ("restore", None, None))
         open_runs.deleted_with(self._project(), one.experiment_id, is_deleted=False)
 
-    def _active(self, experiment_id: str) -> Experiment:
-        one = self.get_experiment(experiment_id)
+    def _active_now(self, experiment_id: str) -> tuple[Standing, Experiment]:
+        known, one = self._experiment_now(experiment_id)
         if one.lifecycle_stage == LifecycleStage.DELETED:
             raise InvalidValue(
                 f"the experiment '{one.name}' is deleted", hint="restore_experiment takes it back"
             )
-        return one
+        return known, one
 
     def _must_be_free(self, name: str, *, besides: str) -> None:
         other = self.get_experiment_by_name(name)
@@ -212,8 +218,8 @@ class ExperimentCalls(Connection):
                 f"the experiment {other.experiment_id} is called '{name}'", hint="rename one of the two first"
             )
 
-    def _say(self, experiment_id: str, *said: Fact) -> None:
-        facts.write(self._project(), self._session(), [ExperimentId(experiment_id)], said)
+    def _say(self, known: Standing, one: Experiment, *said: Fact) -> None:
+        facts.write(self._project(), known, [ExperimentId(one.experiment_id)], said)
 
 
 def _tag_facts(tags: Mapping[str, Any]) -> list[Fact]:

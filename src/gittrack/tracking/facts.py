@@ -15,14 +15,21 @@ from gittrack.record.values import as_text, check_key
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
+    from gittrack.query.standing import Standing
 
 Fact = tuple[Op, str | None, str | None]  # what is said, a tag's key, its value or a name
 
 
 def write(
-    project: Project, session: Session, subjects: Sequence[Subject], facts: Sequence[Fact]
+    project: Project, known_by: Session | Standing, subjects: Sequence[Subject], facts: Sequence[Fact]
 ) -> dict[Subject, list[Digest]]:
     """Write the facts about each of the subjects; return the digests of the events by subject.
+
+    Args:
+        project: Where they are.
+        known_by: Knows the events that there are, which the new ones come after.
+        subjects: Runs or experiments.
+        facts: What is said of each.
 
     Raises:
         InvalidValue: A key cannot be one, or a value is too long; nothing was written.
@@ -36,7 +43,7 @@ def write(
         )
         for op, key, value in facts
     ]
-    known = {subject: session.events(subject) for subject in subjects}
+    known = {subject: known_by.events(subject) for subject in subjects}
     project.init()
     begin.forget_groups()
     user = config.surroundings().user

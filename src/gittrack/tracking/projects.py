@@ -12,6 +12,8 @@ from gittrack.record.project import Project
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
+    from gittrack.query.standing import Standing
+    from gittrack.record.events import Subject
 
 _tops: dict[str, Path] = {}
 _projects: dict[tuple[Path, Path | None], Project] = {}
@@ -69,6 +71,13 @@ def session(project: Project | None = None) -> Session:
 
     project = project or current()
     return Session.open(project.repository, project.layout)
+
+
+def standing(project: Project, subject: Subject) -> Standing:
+    """Return what tells how one run, or one experiment, stands now."""
+    from gittrack.query import standing
+
+    return standing.of(project.repository, project.layout, subject)
 
 
 def _top(uri: str) -> Path:

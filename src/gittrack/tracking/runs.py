@@ -27,14 +27,14 @@ from gittrack.record.experiments import Group
 from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.values import as_text, as_time, check_key
-from gittrack.tracking import facts, inputs, open_runs
+from gittrack.tracking import facts, inputs, open_runs, projects
 from gittrack.tracking.connection import all_of, check_page, check_view, operations, page, several
 from gittrack.tracking.experiments import ExperimentCalls
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gittrack.query.session import Session
+    from gittrack.query.standing import Standing
 
 
 class RunCalls(ExperimentCalls):
@@ -59,7 +59,7 @@ class RunCalls(ExperimentCalls):
             NotFound: There is no such experiment.
             InvalidValue: The experiment is deleted, or a tag cannot be one.
         """
-        one = self._active(experiment_id)
+        _, one = self._active_now(experiment_id)
         project = self._project()
         run = ActiveRun.begin(
             project,
@@ -79,13 +79,10 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
-        return self._found(self._session(), run_id)
-
-    def _found(self, session: Session, run_id: str) -> Run:
         from gittrack.query import search
 
         wanted = open_runs.id_of(run_id)
-        found = search.run(session, wanted)
+        found = search.run(self._session(), wanted)
         if found is None:
             raise open_runs.unknown(wanted)
         return found
@@ -245,13 +242,13 @@ class RunCalls(ExperimentCalls):
             InvalidValue: The key cannot be one, or the run is deleted.
         """
         check_key(key, "tag")
-        run = self._open(run_id) if self._is_live(run_id) else None  # refused when it is deleted
-        if (run is None or key not in run.tags) and key not in self._active_run(run_id).data.tags:
-            raise NotFound(f"run '{run_id}' has no tag '{key}'")
-        if run is not None:
-            run.delete_tag(key)
-        else:
+        if not self._is_live(run_id):
             self._say_of_run(run_id, "delete_tag", key, None)
+            return
+        run = self._open(run_id)
+        if key not in run.tags and key not in self.get_run(run_id).data.tags:
+            raise NotFound(f"run '{run_id}' has no tag '{key}'")
+        run.delete_tag(key)
 
     def update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
         """Give a run another status or label.
@@ -299,11 +296,11 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
-        session = self._session()
-        if self._found(session, run_id).info.lifecycle_stage == LifecycleStage.DELETED:
+        known, run = self._run_now(run_id)
+        if run.info.lifecycle_stage == LifecycleStage.DELETED:
             return
         open_runs.deleted(RunId(run_id), is_deleted=True)
-        facts.write(self._project(), session, [RunId(run_id)], [("delete", None, None)])
+        facts.write(self._project(), known, [RunId(run_id)], [("delete", None, None)])
 
     def restore_run(self, run_id: str) -> None:
         """Take back the deletion of a run; one that is not deleted stays as it is.
@@ -311,10 +308,10 @@ class RunCalls(ExperimentCalls):
         Raises:
             NotFound: This clone knows no such run.
         """
-        session = self._session()
-        if self._found(session, run_id).info.lifecycle_stage != LifecycleStage.DELETED:
+        known, run = self._run_now(run_id)
+        if run.info.lifecycle_stage != LifecycleStage.DELETED:
             return
-        facts.write(self._project(), session, [RunId(run_id)], [("restore", None, None)])
+        facts.write(self._project(), known, [RunId(run_id)], [("restore", None, None)])
         open_runs.deleted(RunId(run_id), is_deleted=False)
 
     def log_inputs(
@@ -356,13 +353,21 @@ class RunCalls(ExperimentCalls):
     def _open(self, run_id: str) -> ActiveRun:
         return open_runs.opened(self._project(), run_id)
 
-    def _active_run(self, run_id: str) -> Run:
-        return _must_be_active(self.get_run(run_id))
+    def _run_now(self, run_id: str) -> tuple[Standing, Run]:
+        """Return a run as it is now, and what tells so."""
+        wanted = open_runs.id_of(run_id)
+        known = projects.standing(self._project(), wanted)
+        run = known.run(wanted)
+        if run is None:
+            raise open_runs.unknown(wanted)
+        return known, run
 
     def _say_of_run(self, run_id: str, op: Op, key: str, value: str | None) -> None:
-        session = self._session()
-        _must_be_active(self._found(session, run_id))
-        facts.write(self._project(), session, [RunId(run_id)], [(op, key, value)])
+        known, run = self._run_now(run_id)
+        _must_be_active(run)
+        if op == "delete_tag" and key not in run.data.tags:
+            raise NotFound(f"run '{run_id}' has no tag '{key}'")
+        facts.write(self._project(), known, [RunId(run_id)], [(op, key, value)])
 
 
 def _in_order(points: pa.Table) -> pa.Table:
