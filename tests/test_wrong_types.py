@@ -14,18 +14,17 @@ import pytest
 
 import gittrack
 from gittrack import artifacts, data
-from gittrack.api import state
 from gittrack.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from gittrack.errors import GittrackError, InvalidValue
-from gittrack.record import origin
+from tests.tracking.conftest import fresh
 
 WRONG: tuple[Any, ...] = (
     None, 5, -1, 1 << 70, float("nan"), "x", "\udc80", "a\0b", b"x", [5], [None], {5: 5}, object(),
 )  # fmt: skip
-NOT_FOR_SCRIPTS = (
-    "attach begin before_end end_with leave log_batch log_dataset mark_deleted next_step resume set_status"
-)
+NOT_FOR_SCRIPTS = """attach begin before_end end_with is_of leave log_batch log_dataset mark_deleted next_step resume
+    set_status"""
 MAX_SENTENCE = 300
+__all__ = ["fresh"]  # a fixture
 
 
 class Figure:
@@ -102,16 +101,10 @@ def _needed(call: Callable[..., Any]) -> list[str]:
 
 
 @pytest.fixture
-def place(repo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    state.forget()
-    for name in ("GITTRACK_EXPERIMENT_ID", "GITTRACK_TRACKING_URI"):
-        monkeypatch.setenv(name, "")  # and put it back as it was, unset
-    origin._forget()
+def place(fresh: None, repo: Path) -> Iterator[Place]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield Place(repo)
-        while gittrack.active_run():
-            gittrack.end_run()
 
 
 def _calls(owner: str) -> list[Callable[..., Any]]:

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gittrack
-from gittrack.api import state
 from gittrack.entities import ViewType
 from gittrack.entities.record import ExperimentId, RunId
 from gittrack.errors import GittrackError, InvalidValue, NotFound
 from gittrack.query import index, search, standing
 from gittrack.query.session import Session
-from gittrack.record import origin
 from gittrack.record.project import Project
 from gittrack.tracking import open_runs
 from tests.conftest import commit_all, git, python
+from tests.tracking.conftest import fresh
+
+__all__ = ["fresh"]  # a fixture
 
 
 @pytest.fixture
-def runs(repo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def runs(fresh: None) -> Iterator[list[str]]:
     """Three runs that have ended."""
-    state.forget()
-    monkeypatch.delenv("GITTRACK_EXPERIMENT_ID", raising=False)
-    origin._forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ids = []

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, NewType, TypeAlias
 from gittrack.errors import InvalidValue
 
 Status: TypeAlias = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
+ENDS: tuple[Status, ...] = ("FINISHED", "FAILED", "KILLED")
+"""Statuses of a run that has ended."""
 ModelRole: TypeAlias = Literal["input", "output"]
 Scalar: TypeAlias = str | int | float | bool | None
 

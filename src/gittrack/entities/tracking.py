@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from gittrack.entities.record import ENDS
 from gittrack.errors import InvalidValue
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class RunStatus:
     @staticmethod
     def is_terminated(status: int) -> bool:
         """Whether a run with this status has ended."""
-        return status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+        return RunStatus._WORDS.get(status) in ENDS
 
     @staticmethod
     def all_status() -> list[int]:

@@ -1,11 +1,10 @@
 """Runs as a table for people who think in DataFrames, in the shape that MLflow's `search_runs` has."""
 
-# ruff: noqa: S608 - what is put into SQL text are names of our own columns; values are parameters
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gittrack.query.spread import spread
 from gittrack.record.values import as_count
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ _FACTS = (
     "branch", "dirty", "user", "host", "parent_run_id", "repro_of", "command", "environment", "data_digest",
     "deleted", "here",
 )  # fmt: skip
-_VALUES = {"params": "value", "metrics": "last", "tags": "value"}
+_EMPTY = {"params": None, "metrics": float("nan"), "tags": None}
 
 
 def runs(
@@ -51,15 +50,10 @@ def runs(
     facts = ", ".join(f'"{name}"' for name in _FACTS)
     chosen = f"from runs where {' and '.join(where)} order by start_time desc, run_id{cut}"
     frame = session.sql(f"select {facts} {chosen}", params).df()
-    wide = [frame]
-    for relation, value in _VALUES.items():
-        long = session.sql(
-            f"select run_id, key, {value} as value from {relation} where run_id in (select run_id {chosen})",
-            params,
-        ).df()
-        table = long.pivot(index="run_id", columns="key", values="value").reindex(frame["run_id"])
-        table = table.reindex(columns=sorted(table.columns)).add_prefix(f"{relation}.")
-        if relation != "metrics":
-            table = table.astype(object).where(table.notna(), None)
-        wide.append(table.reset_index(drop=True).rename_axis(columns=None))
-    return pd.concat(wide, axis=1)
+    maps = session.sql(f"select {', '.join(_EMPTY)} {chosen}", params).arrow()
+    wide = {
+        f"{part}.{key}": pd.Series(column, dtype=column.dtype, index=frame.index)  # None stays None
+        for part, empty in _EMPTY.items()
+        for key, column in sorted(spread(maps.column(part), {}, empty=empty).items())
+    }
+    return pd.concat([frame, pd.DataFrame(wide, index=frame.index)], axis=1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from gittrack.config import Config
 from gittrack.entities.record import RunId
 from gittrack.entities.tracking import LifecycleStage
-from gittrack.errors import InvalidValue
 from gittrack.query import standing
-from gittrack.record import events
+from gittrack.record import events, journal
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
 
@@ -26,10 +25,10 @@ def resume(project: Project, config: Config, run_id: RunId, *, amend: bool = Fal
         InvalidValue: It is deleted.
         Damaged: The record of the run cannot be read.
     """
-    known = standing.of(project.repository, project.layout, run_id)
-    found, session = known.run(run_id), known.session_with(run_id)
+    known = standing.of(project.repository, project.layout, run_id, whole=True)
+    found, session = known.run(run_id), known.session
     if found is not None and found.info.lifecycle_stage == LifecycleStage.DELETED:
-        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+        raise journal.deleted(run_id)
     points = session.points(run_id)
     return ActiveRun.resume(
         project,

@@ -24,11 +24,11 @@ from gittrack.entities.tracking import (
     ViewType,
 )
 from gittrack.query import filters
+from gittrack.query.spread import spread
 from gittrack.record import presented
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from gittrack.query.session import Session
 
@@ -170,9 +170,9 @@ def frame(session: Session, query: RunQuery, *, limit: int) -> pd.DataFrame:
         facts[name] = facts[name].astype("datetime64[ns]").dt.tz_localize("UTC")
     derived = ((key, table.column(key)) for key in filters.VIRTUAL_TAGS)
     parts = {
-        "metrics": _spread(table.column("metrics"), {}, empty=float("nan")),
-        "params": _spread(table.column("params"), {}, empty=None),
-        "tags": _spread(
+        "metrics": spread(table.column("metrics"), {}, empty=float("nan")),
+        "params": spread(table.column("params"), {}, empty=None),
+        "tags": spread(
             table.column("tags"),
             {key: column.to_numpy() for key, column in derived if column.null_count < len(column)},
             empty=None,
@@ -180,27 +180,6 @@ def frame(session: Session, query: RunQuery, *, limit: int) -> pd.DataFrame:
     }
     columns = {f"{part}.{key}": found[key] for part, found in parts.items() for key in sorted(found)}
     return pd.concat([facts, pd.DataFrame(columns, index=facts.index)], axis=1)
-
-
-def _spread(maps: pa.ChunkedArray, columns: dict[str, Any], *, empty: float | None) -> dict[str, Any]:
-    """Return a column of n values for each key that any of n maps has; they go into those of `columns`."""
-    import numpy as np
-    import pyarrow as pa
-
-    whole = pa.concat_arrays(maps.chunks) if maps.num_chunks else pa.array([], maps.type)
-    offsets = whole.offsets.to_numpy()
-    rows = np.repeat(np.arange(len(whole)), np.diff(offsets))
-    keys = whole.keys[offsets[0] : offsets[-1]].dictionary_encode()
-    values = whole.items[offsets[0] : offsets[-1]].to_numpy(zero_copy_only=False)
-    places = keys.indices.to_numpy()
-    by_key = np.argsort(places, kind="stable")
-    counts = np.bincount(places, minlength=len(keys.dictionary))
-    for key, end, count in zip(keys.dictionary.to_pylist(), np.cumsum(counts), counts, strict=True):
-        chosen = by_key[end - count : end]
-        if key not in columns:
-            columns[key] = np.full(len(whole), empty, values.dtype)
-        columns[key][rows[chosen]] = values[chosen]
-    return columns
 
 
 def experiments(

@@ -29,18 +29,23 @@ _kept: dict[tuple[int, Layout], Standing] = {}
 _lock = threading.Lock()
 
 
-def of(repo: Repository, layout: Layout, subject: Subject) -> Standing:
+def of(repo: Repository, layout: Layout, subject: Subject, *, whole: bool = False) -> Standing:
     """Return what tells how a run or an experiment stands now.
 
     Args:
         repo: The repository.
         layout: Where the store is.
         subject: The run or experiment; of no other may be asked.
+        whole: Its session has to know all of it, also what was said later.
     """
     place = (os.getpid(), layout)
     with _lock:
         kept = _kept.get(place)
-        if kept is None or not kept.follows(places.look(repo, layout, Scope())) or not kept.tells_of(subject):
+        if (
+            kept is None
+            or not kept.follows(places.look(repo, layout, Scope()))
+            or not kept.tells_of(subject, whole)
+        ):
             _kept.pop(place, None)
             while len(_kept) >= _KEPT:
                 _kept.pop(next(iter(_kept)))
@@ -96,16 +101,11 @@ class Standing:
                 if event.op == "delete_tag" and event.key in filters.VIRTUAL_TAGS:
                     self._outdated.add(event.subject)
 
-    def tells_of(self, subject: Subject) -> bool:
-        """Whether the session knows all of a run but its later events, or an experiment at all."""
-        if subject in self._outdated:
+    def tells_of(self, subject: Subject, whole: bool) -> bool:
+        """Whether the session knows all of a run but its later events, these too if asked, or an experiment."""
+        if subject in self._outdated or (whole and subject in self._later):
             return False
         return self._run(RunId(subject)) is not None or subject in self._all_experiments()
-
-    def session_with(self, run_id: RunId) -> Session:
-        """Return a session that knows the later events about a run too."""
-        session = self.session
-        return Session.open(session.repo, session.layout) if run_id in self._later else session
 
     def events(self, subject: Subject) -> dict[Digest, Event]:
         """Return the events about a run or an experiment by digest: what a new one has to come after."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gittrack.errors import Conflict, StorageFailed
+from gittrack.errors import Conflict, InvalidValue, StorageFailed
 from gittrack.record import frames, identity
 from gittrack.record.frames import BLOCK, HEAD, NUMBERED, OWN_TIME, POINT, SUFFIX, TIMED, crc32, frame
 from gittrack.record.points import Points
@@ -389,6 +389,11 @@ class Journal:
 def ended(run_id: str) -> Conflict:
     """Return what to raise for a record of a run that has ended."""
     return Conflict(f"run {run_id[:8]} has ended", hint=f"gittrack.start_run(run_id='{run_id}')")
+
+
+def deleted(run_id: str) -> InvalidValue:
+    """Return what to raise for what is said to, or of, a run that is deleted."""
+    return InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
 
 
 class _Flusher:

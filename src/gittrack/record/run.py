@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gittrack.config import Config, Surroundings
 from gittrack.entities.record import (
+    ENDS,
     Artifact,
     Code,
     Command,
@@ -34,7 +35,7 @@ from gittrack.record import seal as seals
 from gittrack.record.artifacts import ArtifactLog
 from gittrack.record.environment import host
 from gittrack.record.experiments import Group, id_of
-from gittrack.record.journal import KEEPING, Journal, ended
+from gittrack.record.journal import KEEPING, Journal, deleted, ended
 from gittrack.record.project import Project
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
 from gittrack.record.value_log import ValueLog, texts_of
@@ -45,9 +46,6 @@ from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
     from gittrack.entities.tracking import Run, RunData, RunInfo, RunInputs, RunOutputs
-
-
-ENDS = ("FINISHED", "FAILED", "KILLED")
 
 
 class ActiveRun(ValueLog, ArtifactLog):
@@ -511,7 +509,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         if self.has_ended:
             raise ended(self.run_id)
         if self._deleted:
-            raise InvalidValue(f"run '{self.run_id}' is deleted", hint=f"gittrack restore {self.run_id[:12]}")
+            raise deleted(self.run_id)
 
 
 def status_of(error: BaseException | None) -> Status:

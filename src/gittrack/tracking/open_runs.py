@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gittrack.entities.record import RunId, parse_run_id
 from gittrack.errors import AlreadyExists, InvalidValue, NotFound
-from gittrack.record import exits
+from gittrack.record import exits, journal
 from gittrack.record.experiments import Group
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
@@ -59,7 +59,7 @@ def opened(project: Project, run_id: str) -> ActiveRun:
     """
     wanted = id_of(run_id)
     if wanted in _deleted:
-        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+        raise journal.deleted(run_id)
     with _lock:
         run = exits.open_here(wanted)
         if run is None:
@@ -93,7 +93,7 @@ def must_be_there(project: Project, run_id: RunId) -> None:
     if not found:
         raise unknown(run_id)
     if found[0][0]:
-        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+        raise journal.deleted(run_id)
 
 
 def resumed(project: Project, run_id: RunId) -> ActiveRun:
@@ -173,10 +173,7 @@ def deleted(run_id: RunId, *, is_deleted: bool) -> None:
 
 def deleted_with(project: Project, experiment_id: str, *, is_deleted: bool) -> None:
     """Note that this process deleted or restored an experiment, with its runs."""
-    place = (
-        project.layout.private,
-        experiment_id,
-    )  # another repository may have an experiment of the same name
+    place = (project.layout.private, experiment_id)  # another repository may have one of the same name
     (_deleted_experiments.add if is_deleted else _deleted_experiments.discard)(place)
     for run in exits.all_open():
         if run.experiment_group.experiment_id == experiment_id:

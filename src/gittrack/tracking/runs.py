@@ -22,7 +22,7 @@ from gittrack.entities.tracking import (
     ViewType,
 )
 from gittrack.errors import Conflict, InvalidValue, NotFound
-from gittrack.record import exits
+from gittrack.record import exits, journal
 from gittrack.record.experiments import Group
 from gittrack.record.run import ActiveRun
 from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
@@ -384,7 +384,7 @@ def _in_order(points: pa.Table) -> pa.Table:
 def _must_be_active(run: Run) -> Run:
     run_id = run.info.run_id
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
-        raise InvalidValue(f"run '{run_id}' is deleted", hint=f"gittrack restore {run_id[:12]}")
+        raise journal.deleted(run_id)
     return run
 
 
