@@ -60,7 +60,7 @@ MODULES = {
 INTERNAL = {
     f"gittrack.ActiveRun.{name}"
     for name in """__init__ begin attach resume leave end_with before_end next_step mark_deleted set_status log_dataset
-        log_batch experiment_group is_amended is_mine""".split()
+        log_batch experiment_group is_amended is_mine is_of""".split()
 }
 
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):$")

@@ -864,3 +864,21 @@ def test_the_mistake_in_the_text_about_filters_is_answered_as_the_text_says() ->
     with pytest.raises(InvalidValue) as refused:
         gittrack.search_runs(filter_string="metrics.auc > 0.9 params.model = 'forest'")
     assert f"gittrack: {refused.value}\nhint: {refused.value.hint}\n" in text
+
+
+def test_an_experiment_that_is_deleted_in_one_repository_is_open_in_another(
+    client, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(repo), str(other))
+    here = client.create_run(client.create_experiment("mine")).info.run_id
+    monkeypatch.chdir(other)
+    there = gittrack.Client()
+    mine = there.create_experiment("mine")
+    run_id = there.create_run(mine).info.run_id
+    there.delete_experiment(mine)
+    with pytest.raises(InvalidValue, match="is deleted"):
+        there.log_param(run_id, "a", 1)
+    monkeypatch.chdir(repo)
+    client.log_param(here, "a", 1)
+    assert client.get_run(here).data.params == {"a": "1"}

@@ -312,6 +312,10 @@ class ActiveRun(ValueLog, ArtifactLog):
         """Whether this very process, not one it was forked from, opened the run."""
         return self._process == os.getpid()
 
+    def is_of(self, project: Project) -> bool:
+        """Whether the run is recorded in the repository of a project."""
+        return self._project.layout.private == project.layout.private
+
     def set_status(self, status: Status) -> None:
         """Say that the run is RUNNING, or SCHEDULED; `end` says how it ended."""
         self._must_run()

@@ -176,7 +176,7 @@ def deleted_with(project: Project, experiment_id: str, *, is_deleted: bool) -> N
     place = (project.layout.private, experiment_id)  # another repository may have one of the same name
     (_deleted_experiments.add if is_deleted else _deleted_experiments.discard)(place)
     for run in exits.all_open():
-        if run.experiment_group.experiment_id == experiment_id:
+        if run.is_of(project) and run.experiment_group.experiment_id == experiment_id:
             deleted(run.run_id, is_deleted=is_deleted)
 
 
