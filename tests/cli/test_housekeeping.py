@@ -109,6 +109,15 @@ def test_repro_reports_for_people_and_on_one_line_for_programs(job: Path) -> Non
     assert line.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words", [["--rtol", "x"], ["--rtol", "=1"], ["--atol", "a=-1"], ["--rtol", "1", "--rtol", "2"]]
+)
+def test_a_tolerance_that_is_none_is_a_mistake_of_usage(cli, job: Path, words: list[str]) -> None:
+    result = cli("repro", "job", *words)
+    assert result.exit_code == 2
+    assert words[0] in result.stderr
+
+
 def test_repro_of_a_random_job_exits_with_7(work: Path) -> None:
     write(work, {"job.py": JOB.format(noise="+ int.from_bytes(os.urandom(4), 'big')")})
     commit_all(work)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gittrack.entities.record import Artifact, Digest, Process, RunId, RunRecord, Series, Status
+from gittrack.errors import InvalidValue
 from gittrack.record.points import SortedPoints
+from gittrack.record.project import Project
+from gittrack.repro.artifact_diff import Contents
+from gittrack.repro.growth import Growth
 from gittrack.repro.pages import same_points
-from gittrack.repro.verify import Tolerance, Verdict, compare, compare_points, worst
+from gittrack.repro.tolerance import Tolerance
+from gittrack.repro.verify import Comparison, Verdict, compare, compare_points, worst
+from gittrack.store.objects import FileStore
 from tests.record.strategies import ROWS, to_points
 
 EXACT = Tolerance()
@@ -161,6 +169,78 @@ def test_a_tolerance_is_of_the_recorded_value(
     assert verdict(points(("x", 1, old)), points(("x", 1, new)), tolerance=Tolerance(rtol, atol)) == expected
 
 
+def test_the_most_specific_name_gives_the_tolerance() -> None:
+    asked = Tolerance.of({"*": 1e-6, "val/*": 0.1, "val/loss": 0.2, "val/l*": 0.3}, {"*.csv": 2.0})
+
+    assert [asked.for_name(name).rtol for name in ("loss", "val/acc", "val/loss", "val/lr")] == [
+        1e-6,
+        0.1,
+        0.2,
+        0.3,
+    ]
+    assert asked.for_name("a/b.csv").atol == 2.0
+    assert asked.for_name("a/b.json").atol == 0.0
+    assert Tolerance.of(0.5, 0.0) == Tolerance(0.5)
+    assert not Tolerance.of({"x": 0.0}, 0.0).asked
+    with pytest.raises(InvalidValue, match="rtol"):
+        Tolerance.of({"x": math.nan}, 0.0)
+
+
+def test_a_tolerance_for_one_metric_leaves_the_others_exact() -> None:
+    old, new = points(("a", 1, 1.0), ("b", 1, 1.0)), points(("a", 1, 1.1), ("b", 1, 1.1))
+
+    assert verdict(old, new, tolerance=Tolerance.of({"a": 0.5}, 0.0)) == "different"
+    assert verdict(old, new, tolerance=Tolerance.of({"a": 0.5}, {"b": 0.5})) == "equivalent"
+
+
+def grown(sizes: Sequence[float], *, first: int = 0, base: float = 0.0) -> Growth:
+    """Return the growth of a series whose difference has these sizes from step `first` on."""
+    old = points(*[("x", step, base) for step in range(first + len(sizes))])
+    new = points(
+        *[("x", step, base + (sizes[step - first] if step >= first else 0)) for step in range(len(old))]
+    )
+    (found,) = compare_points(old, new, EXACT)
+    assert found.growth is not None
+    return found.growth
+
+
+@given(st.floats(1e-300, 1e-3), st.floats(0.01, 3.0), st.integers(0, 20), st.integers(6, 200))
+def test_the_rate_of_an_exact_exponential_is_found(size: float, rate: float, first: int, count: int) -> None:
+    count = max(count, int(4.5 / rate))
+    found = grown([size * 2 ** min(rate * step, 900) for step in range(count)], first=first)
+
+    if rate * count < 900:
+        assert (found.shape, found.first_step, found.from_start) == ("grows", first, first == 0)
+        assert found.doublings == pytest.approx(rate, rel=1e-6)
+
+
+@given(st.lists(st.floats(allow_nan=True), min_size=1, max_size=30), st.floats())
+def test_a_growth_names_steps_and_sizes_that_are_there(values: list[float], base: float) -> None:
+    old = points(*[("x", step, base) for step in range(len(values))])
+    new = points(*[("x", step, value) for step, value in enumerate(values)])
+
+    (found,) = compare_points(old, new, EXACT)
+
+    if found.growth is not None:
+        assert found.growth.largest == found.max_abs
+        assert found.first_step is not None
+        assert found.first_step <= found.growth.first_step <= found.growth.largest_step <= len(values) - 1
+        assert found.growth.last_step == len(values) - 1
+
+
+def test_rounding_that_grows_is_told_from_another_input() -> None:
+    rounding = grown([1e-16 * 2 ** min(step / 5, 43) for step in range(300)], first=12, base=1.0)
+    other = grown([0.1] * 20, base=1.0)
+
+    assert (rounding.shape, rounding.looks_like, rounding.first_step) == ("grows", "rounding", 13)
+    assert rounding.doublings == pytest.approx(1 / 5, rel=0.1)
+    assert (other.shape, other.looks_like, other.doublings) == ("stays", "input", None)
+    assert grown([0, 0, 0.5, 0, 0]).shape == "once"
+    assert grown([8.0, 4.0, 2.0, 1.0]).shape == "shrinks"
+    assert grown([1.0, 5.0, 0.0, 9.0, 0.0, 2.0]).shape == "varies"
+    assert grown([1.0, math.nan]).largest == math.inf
+
+
 def test_a_tolerance_does_not_excuse_a_missing_point() -> None:
     old = points(("x", 1, 1.0), ("x", 2, 1.0))
     assert verdict(old, points(("x", 1, 1.0)), tolerance=Tolerance(rtol=0.5)) == "different"
@@ -186,6 +266,32 @@ def test_metrics_decide_where_a_tolerance_is_asked_for_but_no_artifact_may_be_mi
     assert verdict(old, old, was=was, now=run(artifacts={"model": "b"})) == "different"
     empty = points()
     assert verdict(empty, empty, was=was, now=run(artifacts={"model": "b"}), tolerance=within) == "different"
+
+
+def test_an_artifact_with_other_numbers_is_different_whatever_the_metrics_say(repo: Path) -> None:
+    project = Project.find(repo)
+    project.init()
+    files = FileStore(project.layout)
+    one, near, far = (Digest(files.put_bytes(text)[0]) for text in (b"a\n1.0\n", b"a\n1.001\n", b"a\n2.0\n"))
+    within = Tolerance(rtol=0.01)
+    contents = Contents(project.layout, within)
+    same = points(("x", 1, 1.0))
+
+    def artifact(digest: Digest) -> RunRecord:
+        return replace(run(), artifacts=(Artifact("p.csv", digest, 1),))
+
+    def found(new: Digest, series: SortedPoints) -> Comparison:
+        return compare(
+            artifact(one),
+            artifact(new),
+            compare_points(series, series, within),
+            tolerance=within,
+            contents=contents,
+        )
+
+    assert [found(near, series).verdict for series in (same, points())] == ["equivalent", "equivalent"]
+    assert [found(far, series).verdict for series in (same, points())] == ["different", "different"]
+    assert found(near, same).artifacts[0].outcome == "equivalent"
 
 
 def test_what_is_declared_volatile_is_not_compared() -> None:

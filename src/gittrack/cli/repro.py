@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli import consent, output
-from gittrack.cli.options import json_option, run_argument
+from gittrack.cli.options import json_option, run_argument, tolerances
 from gittrack.cli.reading import find, reading, where
 from gittrack.errors import Conflict
 
@@ -40,20 +40,25 @@ Exit codes, by verdict:
 \b
 Examples:
   gittrack repro 3f2a9c1e
-  gittrack repro trial-05 --rtol 1e-6
+  gittrack repro trial-05 --rtol 1e-6 --rtol 'val/*=1e-3'
   gittrack repro 3f2a9c1e --dry-run
 """,
 )
 @run_argument("run")
 @click.option(
     "--rtol",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    metavar="X",
-    help="Metrics may differ by X times the recorded value.",
+    multiple=True,
+    callback=tolerances,
+    metavar="[NAME=]X",
+    help="Numbers may differ by X times the recorded one: in all metrics and artifacts, or in those of a name or "
+    "glob. Can be repeated; the most specific name wins.",
 )
 @click.option(
-    "--atol", type=click.FloatRange(min=0.0), default=0.0, metavar="X", help="Metrics may differ by X."
+    "--atol",
+    multiple=True,
+    callback=tolerances,
+    metavar="[NAME=]X",
+    help="Numbers may differ by X; as --rtol.",
 )
 @click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")
 @click.option(
@@ -65,8 +70,8 @@ Examples:
 def repro_command(
     context: click.Context,
     run: str,
-    rtol: float,
-    atol: float,
+    rtol: dict[str, float],
+    atol: dict[str, float],
     keep: bool,
     yes: bool,
     dry_run: bool,

@@ -6,12 +6,13 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gittrack.entities.record import Digest, LeftOut, RunId, RunRecord
+from gittrack.repro.growth import Growth
 from gittrack.repro.plan import Plan, Problem
 from gittrack.repro.restore import Difference, Returned
 from gittrack.repro.verify import (
@@ -134,10 +135,7 @@ class Report:
                 _series(found.run.run_id, series) for found in self.comparisons for series in found.series
             ],
             "artifacts": [
-                {"run_id": found.run.run_id, "path": kept.path, "outcome": kept.outcome}
-                | {"recorded": kept.old, "repeated": kept.new}
-                for found in self.comparisons
-                for kept in found.artifacts
+                _artifact(found.run.run_id, kept) for found in self.comparisons for kept in found.artifacts
             ],
             "suspects": [_difference(found) for found in self.suspects],
             "seconds": round(self.seconds, 3),
@@ -169,7 +167,46 @@ def _series(run_id: RunId, series: SeriesResult) -> dict[str, Any]:
         "repeated": _number(series.new),
         "max_abs": _number(series.max_abs),
         "max_rel": _number(series.max_rel),
+        "growth": None if series.growth is None else _growth(series.growth),
     }
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "shape": growth.shape,
+        "first": {"step": growth.first_step, "size": _number(growth.first)},
+        "largest": {"step": growth.largest_step, "size": _number(growth.largest)},
+        "last": {"step": growth.last_step, "size": _number(growth.last)},
+        "from_start": growth.from_start,
+        "doublings_per_step": growth.doublings,
+        "looks_like": growth.looks_like,
+    }
+
+
+def _artifact(run_id: RunId, artifact: ArtifactResult) -> dict[str, Any]:
+    how = artifact.how
+    return {
+        "run_id": run_id,
+        "path": artifact.path,
+        "outcome": artifact.outcome,
+        "recorded": artifact.old,
+        "repeated": artifact.new,
+        "how": how
+        and {"kind": how.kind, **_plain(how.facts), "only_times": how.only_times, "problem": how.problem},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return facts with every number in a form that JSON has."""
+    match value:
+        case Mapping():
+            return {key: _plain(entry) for key, entry in value.items()}
+        case list():
+            return [_plain(entry) for entry in value]
+        case float():
+            return _number(value)
+        case _:
+            return value
 
 
 def _number(value: float | None) -> float | str | None:
@@ -286,8 +323,7 @@ class _Words:
             self._say("artifacts", f"{_plural(len(artifacts), 'file')}, same digests")
             return
         self._say("artifacts", f"{len(apart)} of {_plural(len(artifacts), 'file')} not the same")
-        words = {"different": "differs", "missing": "was not made", "new": "is not in the record"}
-        self._say_all("", [f"{found.path} {words.get(found.outcome, found.outcome)}" for found in apart])
+        self._say_all("", [_artifact_in_words(found) for found in apart])
 
 
 def _tally(comparisons: Sequence[Comparison]) -> str:
@@ -320,9 +356,58 @@ def _series_in_words(series: SeriesResult) -> str:
     words.append(f"{series.differing} of {_plural(max(series.points, series.repeated), 'point')} differ")
     if series.max_abs:
         words.append(f"by at most {series.max_abs:.3g}{_percent(series.max_rel)}")
+    if series.growth is not None:
+        words += _growth_in_words(series.growth)
     if series.outcome == "equivalent":
         words.append("within the tolerance")
     return "; ".join(words)
+
+
+def _growth_in_words(growth: Growth) -> list[str]:
+    words = [_course_in_words(growth)]
+    if growth.looks_like == "rounding":
+        words.append("begins as rounding does")
+    elif growth.looks_like == "input" and growth.shape != "once":
+        words.append("begins as another input does")
+    return words
+
+
+def _course_in_words(growth: Growth) -> str:
+    if growth.shape == "once":
+        return "at this step alone"
+    since = "from the first point on" if growth.from_start else f"from step {growth.first_step} on"
+    if growth.shape == "stays":
+        return f"stays about {growth.first:.3g} {since}"
+    if growth.shape == "varies":
+        return f"varies {since}, most at step {growth.largest_step}"
+    to, step = (
+        (growth.largest, growth.largest_step) if growth.shape == "grows" else (growth.last, growth.last_step)
+    )
+    rate = f" (x2 every {_steps(1 / growth.doublings)})" if growth.doublings else ""
+    return (
+        f"{growth.shape} from {growth.first:.3g} at step {growth.first_step} to {to:.3g} at step {step}{rate}"
+    )
+
+
+def _steps(count: float) -> str:
+    return "step" if abs(count - 1) < 0.005 else f"{count:.3g} steps"
+
+
+def _artifact_in_words(artifact: ArtifactResult) -> str:
+    words = {
+        "different": "differs",
+        "equivalent": "is within the tolerance",
+        "missing": "was not made",
+        "new": "is not in the record",
+    }
+    text = f"{artifact.path} {words.get(artifact.outcome, artifact.outcome)}"
+    if artifact.how is None:
+        return text
+    how = artifact.how
+    said = [*([how.problem] if how.problem else []), *how.words]
+    if how.only_times:
+        said.insert(0, "in nothing but times")
+    return f"{text}: {'; '.join(said)}"
 
 
 def _percent(relative: float | None) -> str:

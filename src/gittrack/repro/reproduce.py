@@ -18,6 +18,7 @@ from gittrack.errors import Conflict, NotFound
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.record.points import Points
+from gittrack.repro.artifact_diff import Contents
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
 from gittrack.repro.imports import moved_imports
 from gittrack.repro.pages import same_points
@@ -32,10 +33,10 @@ from gittrack.repro.restore import (
     restore_data,
     restore_left_out,
 )
+from gittrack.repro.tolerance import Given, Tolerance
 from gittrack.repro.verify import (
     Comparison,
     SeriesResult,
-    Tolerance,
     Verdict,
     all_identical,
     compare,
@@ -49,7 +50,7 @@ from gittrack.store.objects import FileStore
 
 
 def reproduce(
-    plan: Plan, *, rtol: float = 0.0, atol: float = 0.0, keep: bool = False, progress: Progress | None = None
+    plan: Plan, *, rtol: Given = 0.0, atol: Given = 0.0, keep: bool = False, progress: Progress | None = None
 ) -> Report:
     """Run a run again from its recorded inputs, compare the results with the record, and report.
 
@@ -57,8 +58,9 @@ def reproduce(
 
     Args:
         plan: What to execute.
-        rtol: Relative tolerance, of the recorded value; 0 asks for equality bit for bit.
-        atol: Absolute tolerance.
+        rtol: Relative tolerance, of the recorded value; 0 asks for equality bit for bit. A mapping gives one for
+            each name or glob of metrics and artifacts; the most specific wins, `*` is the plain one.
+        atol: Absolute tolerance, likewise.
         keep: Leave the worktree for the user to look at.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
@@ -66,10 +68,12 @@ def reproduce(
         ConsentNeeded: The command is someone else's, and nobody here has agreed to run it.
         Conflict: The same process is being reproduced right now.
         GitFailed: git could not write the files.
+        InvalidValue: A tolerance is negative, infinite or not a number.
     """
+    tolerance = Tolerance.of(rtol, atol)
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    return _Attempt(plan, Tolerance(rtol, atol), keep, progress).report(execute=True)
+    return _Attempt(plan, tolerance, keep, progress).report(execute=True)
 
 
 def rehearse(plan: Plan, *, progress: Progress | None = None) -> Report:
@@ -210,6 +214,7 @@ class _Attempt:
             self._series(run, found),
             tolerance=self._tolerance,
             incomplete=incomplete(run, self._restored.left_out),
+            contents=Contents(self._plan.layout, self._tolerance),
         )
         if found is None and execution.exit_code != 0 and run.status == "FINISHED":
             return replace(result, verdict="failed", reason="the command failed before it made this run")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gittrack.entities.record import Artifact, Digest, RunRecord
 from gittrack.record.points import SortedPoints
+from gittrack.repro.artifact_diff import Contents
+from gittrack.repro.contents.finding import ArtifactDiff
+from gittrack.repro.growth import Growth, growth
+from gittrack.repro.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from array import array
@@ -32,19 +36,7 @@ _WORST_FIRST: tuple[Verdict, ...] = (
     "equivalent",
     "identical",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far a value may lie from the recorded one: `abs(new - old) <= atol + rtol * abs(old)`."""
-
-    rtol: float = 0.0
-    atol: float = 0.0
-
-    @property
-    def asked(self) -> bool:
-        """Whether anything but equality was asked for."""
-        return self.rtol > 0 or self.atol > 0
+_LOOKED_INTO = 100  # artifacts of one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +54,7 @@ class SeriesResult:
         new: The repeated value there, None when the repetition has no such point.
         max_abs: The greatest difference of two values of one step; None when no two were compared.
         max_rel: The greatest difference relative to the recorded value.
+        growth: How the difference goes on after its first point; None when no two values of one step differ.
     """
 
     key: str
@@ -74,16 +67,22 @@ class SeriesResult:
     new: float | None = None
     max_abs: float | None = None
     max_rel: float | None = None
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactResult:
-    """One artifact of a run, against the repetition; digests are None where there is none."""
+    """One artifact of a run, against the repetition; digests are None where there is none.
+
+    Attributes:
+        how: How the two contents differ; None when they do not, or when they were not looked into.
+    """
 
     path: str
     outcome: Outcome
     old: Digest | None
     new: Digest | None
+    how: ArtifactDiff | None = None
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,13 @@ def compare(
     *,
     tolerance: Tolerance,
     incomplete: str | None = None,
+    contents: Contents | None = None,
 ) -> Comparison:
     """Return how a run and its repetition relate.
 
-    With a tolerance asked for, the metrics decide: artifacts that hold the same drifted numbers in another form
-    are named and do no harm; one that is missing or new does.
+    An artifact that differs in nothing but numbers within the tolerance is equivalent. Where a tolerance was asked
+    for and the contents say nothing of numbers, as a model or an image, the metrics decide: such an artifact is
+    named and does no harm. One with other numbers does, and one that is missing or new.
 
     Args:
         run: As recorded.
@@ -128,6 +129,7 @@ def compare(
         series: What `compare_points` says of the two runs' points.
         tolerance: Within which values count as equivalent.
         incomplete: Why the record is not whole, in words; None when it is.
+        contents: Looks into artifacts that differ; None leaves them at their digests.
     """
     if repeat is None:
         return Comparison(run, None, "different", "the process did not make this run again")
@@ -135,6 +137,8 @@ def compare(
     artifacts = compare_artifacts(run.artifacts, repeat.artifacts)
     kept_series = tuple(found for found in series if not is_volatile(found.key, volatile))
     kept_artifacts = tuple(found for found in artifacts if not is_volatile(found.path, volatile))
+    if contents is not None:
+        kept_artifacts = _looked_into(kept_artifacts, contents, tolerance)
     left = len(series) + len(artifacts) - len(kept_series) - len(kept_artifacts)
     verdict, reason = _verdict(run, repeat, _results(kept_series, kept_artifacts, tolerance), incomplete)
     return Comparison(run, repeat, verdict, reason, kept_series, kept_artifacts, left)
@@ -159,10 +163,33 @@ def _results(
     outcomes = {found.outcome for found in series}
     if outcomes - {"identical", "equivalent"}:
         return "different"
-    changed = {found.outcome for found in artifacts} - {"identical"}
-    if changed and not (series and tolerance.asked and changed == {"different"}):
+    changed = [found for found in artifacts if found.outcome != "identical"]
+    if not all(_harmless(found, decided=bool(series) and tolerance.asked) for found in changed):
         return "different"
     return "equivalent" if changed or "equivalent" in outcomes else "identical"
+
+
+def _harmless(found: ArtifactResult, *, decided: bool) -> bool:
+    """Whether an artifact that changed leaves the verdict to the metrics, which have `decided` within a tolerance."""
+    if found.outcome == "equivalent":
+        return True
+    return decided and found.outcome == "different" and (found.how is None or found.how.close is None)
+
+
+def _looked_into(
+    artifacts: Sequence[ArtifactResult], contents: Contents, tolerance: Tolerance
+) -> tuple[ArtifactResult, ...]:
+    """Say how artifacts differ: all of them where it decides, otherwise as many as a person reads."""
+    found, looked = [], 0
+    for artifact in artifacts:
+        old, new = artifact.old, artifact.new
+        if artifact.outcome == "different" and old and new and (tolerance.asked or looked < _LOOKED_INTO):
+            looked += 1
+            how = contents.compare(artifact.path, old, new)
+            outcome: Outcome = "equivalent" if how.close else "different"
+            artifact = replace(artifact, outcome=outcome, how=how)
+        found.append(artifact)
+    return tuple(found)
 
 
 def _verdict(
@@ -215,7 +242,7 @@ def compare_points(old: SortedPoints, new: SortedPoints, tolerance: Tolerance) -
             count = mine.stop - mine.start
             results.append(SeriesResult(key, "identical", count, count))
         else:
-            results.append(_compare_series(key, old, mine, new, other, tolerance))
+            results.append(_compare_series(key, old, mine, new, other, tolerance.for_name(key)))
     return results
 
 
@@ -274,6 +301,7 @@ def _compare_series(
         new=float(new_values[at]) if there == first else None,
         max_abs=float(size.max()) if len(a) else None,
         max_rel=float(relative.max()) if len(a) else None,
+        growth=growth(steps[rows], size, a),
     )
 
 
