@@ -61,7 +61,9 @@ def test_the_json_report_is_one_line_with_the_promised_keys(repo: Path) -> None:
     text = again(repo, recorded(repo)).to_json()
 
     assert "\n" not in text
-    keys = "run_id repro_run_id verdict restored metrics artifacts suspects seconds".split()
+    keys = (
+        "run_id repro_run_id verdict reason restored metrics artifacts suspects spread hint seconds".split()
+    )
     assert list(json.loads(text)) == keys
 
 
@@ -586,7 +588,7 @@ def test_environment_differences_are_named_one_by_one_and_suspected(repo: Path) 
     report = again(repo, run)
 
     assert report.verdict == "different"
-    assert [(s.name, s.old, s.new) for s in report.suspects if s.kind == "environment"] == [
+    assert [(s.name, s.recorded, s.present) for s in report.suspects if s.kind == "environment"] == [
         ("ghost", "1.0", None)
     ]
     assert any("ghost: 1.0 in the record, missing here" in line for line in report.lines())

@@ -206,7 +206,7 @@ def grown(sizes: Sequence[float], *, first: int = 0, base: float = 0.0) -> Growt
 
 @given(st.floats(1e-300, 1e-3), st.floats(0.01, 3.0), st.integers(0, 20), st.integers(6, 200))
 def test_the_rate_of_an_exact_exponential_is_found(size: float, rate: float, first: int, count: int) -> None:
-    count = max(count, int(4.5 / rate))
+    count = max(count, int(7 / rate), 10)
     found = grown([size * 2 ** min(rate * step, 900) for step in range(count)], first=first)
 
     if rate * count < 900:

@@ -31,7 +31,7 @@ _VERDICT_COLOURS = {
     epilog="""\b
 Exit codes, by verdict:
   0   identical     every metric point and every artifact is that of the record
-  0   equivalent    within --rtol and --atol
+  0   equivalent    within --rtol and --atol, or --spread
   7   different     it ran, and the results differ
   8   failed        the command failed where the record's did not
   9   impossible    an input cannot be restored exactly
@@ -41,6 +41,7 @@ Exit codes, by verdict:
 Examples:
   gittrack repro 3f2a9c1e
   gittrack repro trial-05 --rtol 1e-6 --rtol 'val/*=1e-3'
+  gittrack repro 3f2a9c1e --times 5 --spread
   gittrack repro 3f2a9c1e --dry-run
 """,
 )
@@ -60,6 +61,18 @@ Examples:
     metavar="[NAME=]X",
     help="Numbers may differ by X; as --rtol.",
 )
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Run it N times: tells a random job from an input that changed, and where the record lies among them.",
+)
+@click.option(
+    "--spread",
+    is_flag=True,
+    help="Call a record within the spread of the N repetitions equivalent, not different.",
+)
 @click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")
 @click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
@@ -72,6 +85,8 @@ def repro_command(
     run: str,
     rtol: dict[str, float],
     atol: dict[str, float],
+    times: int,
+    spread: bool,
     keep: bool,
     yes: bool,
     dry_run: bool,
@@ -83,13 +98,23 @@ def repro_command(
     """
     from gittrack.repro.reproduce import rehearse, reproduce
 
+    if spread and times < 2:
+        raise click.UsageError("--spread needs repetitions to lie within: --times 5.")
     with reading() as session, output.Progress() as progress:
         plan = _plan(session, run)
         if dry_run:
             report = rehearse(plan, progress=progress)
         else:
             plan = _agreed(plan, run, yes=yes)
-            report = reproduce(plan, rtol=rtol, atol=atol, keep=keep, progress=progress)
+            report = reproduce(
+                plan,
+                rtol=rtol,
+                atol=atol,
+                times=times,
+                accept_spread=spread,
+                keep=keep,
+                progress=progress,
+            )
     if as_json:
         output.say_json(report.document())
     else:

@@ -11,7 +11,8 @@ that the user configured (LFS) run, because a job must find the content that it 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,11 @@ from gittrack.store import durable
 from gittrack.store.digest import random_hex
 from gittrack.store.locking import locked
 
-__all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "restore_code"]
+__all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "renew", "restore_code"]
 
 _POOLED = 2
+_GLOB = re.compile(r"[\\*?\[\]! #]")
+_ESCAPED = r"\\\g<0>"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,26 @@ def checkout(
         yield _put(repo, found, code, patch, path, fetch=fetch)
 
 
+def renew(
+    repo: Repository, code: Code, patch: bytes | None, place: Restored, *, spare: Sequence[str] = ()
+) -> None:
+    """Bring a worktree that a job has run in back to the code that was restored there.
+
+    Args:
+        repo: Where the code is.
+        code: What the run recorded.
+        patch: The run's `code.patch`.
+        place: What was restored.
+        spare: Paths at which the job found data: what lies there stays, also what the job made of it.
+
+    Raises:
+        CodeLost: A submodule cannot be restored exactly.
+        GitFailed: git could not write the files.
+    """
+    found = Found(place.commit, place.how)
+    _put(repo, found, code, patch, place.path, fetch=False, spare=spare)
+
+
 def remove_pool(repo: Repository) -> list[Path]:
     """Remove the pooled worktrees that are not in use, and return where they were."""
     gone = []
@@ -149,11 +172,18 @@ def _own_section(patch: bytes | None, code: Code) -> bytes | None:
 
 
 def _put(
-    repo: Repository, found: Found, code: Code, patch: bytes | None, path: Path, *, fetch: bool
+    repo: Repository,
+    found: Found,
+    code: Code,
+    patch: bytes | None,
+    path: Path,
+    *,
+    fetch: bool,
+    spare: Sequence[str] = (),
 ) -> Restored:
     tree = _code_tree(repo, found.commit)
     settings = settings_of(code)
-    if not _reuse(repo, path, found.commit, tree, settings):
+    if not _reuse(repo, path, found.commit, tree, settings, spare):
         discard(repo, path)  # what a job broke, or git's notes of a worktree that is gone
         _make(repo, path, found.commit, tree, settings)
     how = [found.how, *put_submodules(repo, code, patch, path, fetch=fetch)]
@@ -179,8 +209,11 @@ def _make(repo: Repository, path: Path, commit: str, tree: str, settings: tuple[
     run_in(path, admin, settings, "read-tree", "--reset", "-u", tree)
 
 
-def _reuse(repo: Repository, path: Path, commit: str, tree: str, settings: tuple[str, ...]) -> bool:
+def _reuse(
+    repo: Repository, path: Path, commit: str, tree: str, settings: tuple[str, ...], spare: Sequence[str] = ()
+) -> bool:
     """Bring a pooled worktree to `tree`; returns whether that worked."""
+    spared = [f"--exclude=/{_GLOB.sub(_ESCAPED, name)}" for name in spare]
     try:
         admin = admin_of(repo, path)
         if admin is None:
@@ -189,7 +222,7 @@ def _reuse(repo: Repository, path: Path, commit: str, tree: str, settings: tuple
         run_in(path, admin, settings, "update-ref", "--no-deref", "HEAD", commit)
         # An index made anew knows nothing of the files, so that `--refresh` must read each of them.
         run_in(path, admin, settings, "read-tree", tree)
-        run_in(path, admin, settings, "clean", "-ffdxq")
+        run_in(path, admin, settings, "clean", "-ffdxq", *spared)
         with suppress(command.CommandFailed):  # it ends with 1 where a file differs
             run_in(path, admin, settings, "update-index", "-q", "--refresh")
         run_in(path, admin, settings, "read-tree", "--reset", "-u", tree)

@@ -10,8 +10,9 @@ Likeness: TypeAlias = Literal["rounding", "input"]
 
 _SMALL = 1e-6  # relative; a few units in the last place of a float32
 _MUCH = 8.0  # the factor from which on a difference has grown or shrunk
-_FITTED = 5  # points, at least
-_STEADY = 0.8  # of the logarithm's variance, explained by the step
+_FITTED = 8  # points, at least: fewer of a random difference rise often enough by chance
+_STEADY = 0.85  # of the logarithm's variance, explained by the step
+_RISEN = 5.0  # doublings, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Growth:
 
     @property
     def looks_like(self) -> Likeness | None:
-        """What usually begins so: `rounding` with next to nothing, another `input` at once and in size."""
+        """What usually begins so: `rounding` with next to nothing, another `input` or seed at once and in size."""
         if self.relative <= _SMALL:
             return "rounding"
         return "input" if self.from_start else None
@@ -105,7 +106,7 @@ def _doublings(steps: Any, sizes: Any, apart: Any) -> float | None:
     height = float(sizes[used].max()) / 2
     rising = used[: int(np.argmax(sizes[used] >= height)) + 1]
     x, y = steps[rising].astype(np.float64), np.log2(sizes[rising])
-    if len(rising) < _FITTED or np.ptp(x) == 0 or y[-1] - y[0] < np.log2(_MUCH):
+    if len(rising) < _FITTED or np.ptp(x) == 0 or y[-1] - y[0] < _RISEN:
         return None
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y / (x @ x))

@@ -15,6 +15,8 @@ from gittrack.entities.record import Digest, LeftOut, RunId, RunRecord
 from gittrack.repro.growth import Growth
 from gittrack.repro.plan import Plan, Problem
 from gittrack.repro.restore import Difference, Returned
+from gittrack.repro.spread import SeriesSpread, Spread
+from gittrack.repro.suspects import LIKELY, Suspect
 from gittrack.repro.verify import (
     EXIT_CODES,
     ArtifactResult,
@@ -59,7 +61,7 @@ class Report:
         restored: How the inputs came back.
         comparisons: The run, and the runs nested in it, against their repetitions.
         others: The other runs of the same process against theirs.
-        suspects: Inputs that are not those of the record, where the result is not identical.
+        suspects: What may be behind a result that is not identical, the most likely first.
         problem: What cannot be restored, or None.
         command: What was, or would be, run, and from where.
         exit_code_of_command: None when it was not run.
@@ -68,6 +70,7 @@ class Report:
         kept: The worktree that was left for the user.
         seconds: All of it.
         job_seconds: The command alone.
+        spread: What several repetitions say together; None for a single one.
     """
 
     run: RunRecord
@@ -76,7 +79,7 @@ class Report:
     reason: str | None = None
     comparisons: tuple[Comparison, ...] = ()
     others: tuple[Comparison, ...] = ()
-    suspects: tuple[Difference, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
     problem: Problem | None = None
     command: tuple[str, ...] = ()
     exit_code_of_command: int | None = None
@@ -85,6 +88,7 @@ class Report:
     kept: Path | None = None
     seconds: float = 0.0
     job_seconds: float = 0.0
+    spread: Spread | None = None
 
     @property
     def run_id(self) -> RunId:
@@ -102,12 +106,20 @@ class Report:
         """What the command line exits with."""
         return 0 if self.verdict is None else EXIT_CODES[self.verdict]
 
+    @property
+    def hint(self) -> str | None:
+        """The command that tells more, None when there is none."""
+        if self.verdict != "different" or self.spread is not None:
+            return None
+        return f"gittrack repro {self.run_id[:8]} --times 3"
+
     def document(self) -> dict[str, Any]:
         """Return the report as plain values; numbers that JSON has not are the texts NaN and (-)Infinity."""
         return {
             "run_id": self.run_id,
             "repro_run_id": self.repro_run_id,
             "verdict": self.verdict,
+            "reason": self.reason,
             "restored": {
                 "code": {
                     "how": self.restored.code,
@@ -137,7 +149,9 @@ class Report:
             "artifacts": [
                 _artifact(found.run.run_id, kept) for found in self.comparisons for kept in found.artifacts
             ],
-            "suspects": [_difference(found) for found in self.suspects],
+            "suspects": [_suspect(found) for found in self.suspects],
+            "spread": None if self.spread is None else _spread(self.spread),
+            "hint": self.hint,
             "seconds": round(self.seconds, 3),
         }
 
@@ -152,6 +166,37 @@ class Report:
 
 def _difference(found: Difference) -> dict[str, Any]:
     return {"kind": found.kind, "name": found.name, "recorded": found.old, "present": found.new}
+
+
+def _suspect(found: Suspect) -> dict[str, Any]:
+    facts = {"kind": found.kind, "name": found.name, "recorded": found.recorded, "present": found.present}
+    return facts | {"weight": round(found.weight, 2), "why": found.why}
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    return {
+        "times": spread.times,
+        "repro_run_ids": list(spread.repeats),
+        "results": spread.results,
+        "matching": spread.matching,
+        "random": spread.random,
+        "within": spread.within,
+        "outside_expected": round(spread.outside_expected, 3),
+        "metrics": [
+            {
+                "run_id": found.run_id,
+                "key": found.key,
+                "recorded": _number(found.recorded),
+                "low": _number(found.low),
+                "high": _number(found.high),
+                "z": _number(found.z),
+                "points": found.points,
+                "outside": found.outside if found.points is not None else None,
+                "within": found.within,
+            }
+            for found in spread.series
+        ],
+    }
 
 
 def _series(run_id: RunId, series: SeriesResult) -> dict[str, Any]:
@@ -233,12 +278,9 @@ class _Words:
             self._say("because", report.reason)
         self._inputs()
         self._results()
-        for label, found in (("suspect", report.suspects),):
-            self._say_all(label, [_difference_in_words(difference) for difference in found])
-        if report.verdict == "different" and not report.suspects:
-            self._say(
-                "suspect", "the job itself: all inputs are those of the record (a seed, time, threads?)"
-            )
+        if report.spread is not None:
+            self._spread(report.spread)
+        self._suspects()
         if report.tail:
             self._say("it printed", f"(the end of {report.log})")
             self._lines += [f"    {line}" for line in report.tail]
@@ -264,6 +306,35 @@ class _Words:
             self._say("" if place else label, text)
         if len(texts) > _SHOWN:
             self._say("", f"and {len(texts) - _SHOWN} more")
+
+    def _spread(self, spread: Spread) -> None:
+        words = f"{spread.times} times, {_plural(spread.results, 'result')}"
+        if spread.matching:
+            words += f", {spread.matching} of them identical to the record"
+        self._say("repeated", words)
+        if spread.results == 1:
+            return
+        self._say_all("spread", [_spread_in_words(found, spread.times) for found in spread.series])
+        if any(found.outside for found in spread.series):
+            share = f"{100 * spread.outside_expected:.0f} %"
+            self._say(
+                "", f"one more repetition of a random job would have about {share} of its points outside"
+            )
+
+    def _suspects(self) -> None:
+        report = self._report
+        suspects = report.suspects
+        likely = bool(suspects) and suspects[0].weight >= LIKELY
+        self._say_all(
+            "most likely" if likely else "suspect", [_suspect_in_words(found) for found in suspects]
+        )
+        if report.verdict != "different":
+            return
+        if not likely and report.spread is None:
+            inputs = "or the job itself" if suspects else "the job itself: all inputs are those of the record"
+            self._say("" if suspects else "suspect", f"{inputs} (a seed, time, threads?)")
+        if report.hint is not None:
+            self._say("find out", f"{report.hint} tells randomness from a changed input")
 
     def _inputs(self) -> None:
         report, restored = self._report, self._report.restored
@@ -368,7 +439,7 @@ def _growth_in_words(growth: Growth) -> list[str]:
     if growth.looks_like == "rounding":
         words.append("begins as rounding does")
     elif growth.looks_like == "input" and growth.shape != "once":
-        words.append("begins as another input does")
+        words.append("there at once, as with another input or seed")
     return words
 
 
@@ -420,6 +491,24 @@ def _difference_in_words(found: Difference) -> str:
     if found.new is None:
         return f"{found.name}: {found.old} in the record, missing here"
     return f"{found.name}: {found.old} in the record, {found.new} here"
+
+
+def _suspect_in_words(found: Suspect) -> str:
+    why = f", {found.why}" if found.why else ""
+    if found.recorded is None and found.present is None:
+        return f"{found.name}: {found.why}" if found.why else found.name
+    return _difference_in_words(Difference(found.kind, found.name, found.recorded, found.present)) + why
+
+
+def _spread_in_words(found: SeriesSpread, times: int) -> str:
+    where = "" if found.within else ", outside"
+    spread = f"{found.low:.6g} to {found.high:.6g} in {times} repetitions{where}"
+    words = f"{found.key}: {found.recorded:.6g} recorded, {spread}"
+    if found.z is not None:
+        words += f" (z {found.z:.2g})"
+    if found.points is not None and found.points > 1:
+        words += f"; {found.outside} of {_plural(found.points, 'point')} outside"
+    return words
 
 
 def _plural(count: int, noun: str) -> str:

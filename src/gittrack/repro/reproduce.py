@@ -13,44 +13,36 @@ from pathlib import Path
 from uuid import uuid4
 
 from gittrack import config as configs
-from gittrack.entities.record import LeftOut, RunId, RunRecord
-from gittrack.errors import Conflict, NotFound
+from gittrack.entities.record import RunId, RunRecord
+from gittrack.errors import Conflict, InvalidValue, NotFound
+from gittrack.git import worktree
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
-from gittrack.record.points import Points
-from gittrack.repro.artifact_diff import Contents
+from gittrack.repro.code_facts import CodeFacts, code_facts
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
 from gittrack.repro.imports import moved_imports
-from gittrack.repro.pages import same_points
-from gittrack.repro.pairs import pair
+from gittrack.repro.judge import Judge, Outcome, recorded_points
 from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress
 from gittrack.repro.report import Report, Restored
-from gittrack.repro.restore import (
-    DataLost,
-    Difference,
-    Sources,
-    incomplete,
-    restore_data,
-    restore_left_out,
-)
+from gittrack.repro.restore import DataLost, Sources, restore_data, restore_left_out
+from gittrack.repro.spread import Repetition, Spread, spread
+from gittrack.repro.suspects import Evidence, Suspect, rank
 from gittrack.repro.tolerance import Given, Tolerance
-from gittrack.repro.verify import (
-    Comparison,
-    SeriesResult,
-    Verdict,
-    all_identical,
-    compare,
-    compare_points,
-    worst,
-)
-from gittrack.store import digest as digests
+from gittrack.repro.verify import worst
 from gittrack.store import durable, locking
-from gittrack.store.layout import METRICS_FILE, Layout
+from gittrack.store.layout import Layout
 from gittrack.store.objects import FileStore
 
 
 def reproduce(
-    plan: Plan, *, rtol: Given = 0.0, atol: Given = 0.0, keep: bool = False, progress: Progress | None = None
+    plan: Plan,
+    *,
+    rtol: Given = 0.0,
+    atol: Given = 0.0,
+    times: int = 1,
+    accept_spread: bool = False,
+    keep: bool = False,
+    progress: Progress | None = None,
 ) -> Report:
     """Run a run again from its recorded inputs, compare the results with the record, and report.
 
@@ -61,6 +53,8 @@ def reproduce(
         rtol: Relative tolerance, of the recorded value; 0 asks for equality bit for bit. A mapping gives one for
             each name or glob of metrics and artifacts; the most specific wins, `*` is the plain one.
         atol: Absolute tolerance, likewise.
+        times: How often to run it. Two or more tell a random job from an input that changed.
+        accept_spread: Call a record that lies within the spread of the repetitions equivalent.
         keep: Leave the worktree for the user to look at.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
@@ -68,12 +62,16 @@ def reproduce(
         ConsentNeeded: The command is someone else's, and nobody here has agreed to run it.
         Conflict: The same process is being reproduced right now.
         GitFailed: git could not write the files.
-        InvalidValue: A tolerance is negative, infinite or not a number.
+        InvalidValue: A tolerance is negative, infinite or not a number; `times` is below 1, or below 2 where the
+            spread is to be accepted.
     """
     tolerance = Tolerance.of(rtol, atol)
+    if times < 1 or (accept_spread and times < 2):
+        what = "a spread" if accept_spread else "a reproduction"
+        raise InvalidValue(f"{what} cannot come of {times} repetitions", hint="gittrack repro RUN --times 5")
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    return _Attempt(plan, tolerance, keep, progress).report(execute=True)
+    return _Reproduction(plan, tolerance, keep, progress).report(times, accept_spread=accept_spread)
 
 
 def rehearse(plan: Plan, *, progress: Progress | None = None) -> Report:
@@ -81,11 +79,11 @@ def rehearse(plan: Plan, *, progress: Progress | None = None) -> Report:
 
     The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed.
     """
-    return _Attempt(plan, Tolerance(), False, progress).report(execute=False)
+    return _Reproduction(plan, Tolerance(), False, progress).report(0)
 
 
-class _Attempt:
-    """One way through restore, execute, verify."""
+class _Reproduction:
+    """Restores once, then executes and compares as often as it is asked to."""
 
     def __init__(self, plan: Plan, tolerance: Tolerance, keep: bool, progress: Progress | None) -> None:
         self._plan = plan
@@ -96,42 +94,69 @@ class _Attempt:
         self._restored = Restored(environment=plan.executed.environment, differences=plan.differences)
         self._kept: Path | None = None
 
-    def report(self, *, execute: bool) -> Report:
-        """Return the report, with the time that it took."""
-        report = self._report(execute=execute)
+    def report(self, times: int, *, accept_spread: bool = False) -> Report:
+        """Return the report, with the time that it took; nothing is executed where `times` is 0."""
+        report = self._report(times)
+        if accept_spread and report.verdict == "different" and report.spread and report.spread.within:
+            report = replace(report, verdict="equivalent", reason=f"{report.reason}, which was accepted")
         return replace(report, seconds=time.monotonic() - self._begun, kept=self._kept)
 
-    def _report(self, *, execute: bool) -> Report:
+    def _report(self, times: int) -> Report:
         plan = self._plan
         if plan.problem is not None:
             return self._impossible(plan.problem)
         with contextlib.ExitStack() as held:
-            if execute:
+            if times:
                 held.enter_context(_alone(plan.layout, plan.executed))
             try:
                 self._say("restoring the code")
                 place = held.enter_context(checkout(plan.repo, plan.code, plan.patch, keep=self._keep))
                 self._kept = place.path if self._keep else None
                 self._restored = replace(self._restored, code=place.how, commit=place.commit)
-                self._say("restoring the data")
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
+                argv = self._argv(place.path, folder)
+                if not times:
+                    return Report(plan.run, None, self._restored, command=tuple(plan.command.argv))
+                outcomes = self._repeat(times, argv, place, folder)
+                return self._conclude(outcomes, self._facts(argv, place.path, folder, outcomes))
             except (CodeLost, DataLost) as lost:
                 return self._impossible(Problem(str(lost), lost.hint))
-            argv = self._argv(place.path, folder)
-            if not execute:
-                return Report(plan.run, None, self._restored, command=tuple(plan.command.argv))
-            return self._execute(argv, place.path, folder)
 
-    def _say(self, what: str) -> None:
+    def _repeat(self, times: int, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
+        """Execute and compare, each time from the same inputs; a command that fails is not asked again."""
+        outcomes: list[Outcome] = []
+        judge = Judge(self._plan, self._tolerance, self._restored.left_out)
+        while len(outcomes) < times and not any(outcome.verdict == "failed" for outcome in outcomes):
+            if outcomes:
+                self._renew(place)
+                folder = _folder(place.path, self._plan.command.cwd)
+            self._say("running the command", len(outcomes) if times > 1 else 0, times if times > 1 else 0)
+            execution, new = self._execute(argv, place.path, folder)
+            self._say("comparing")
+            outcomes.append(judge.judge(execution, new))
+        return outcomes
+
+    def _renew(self, place: worktree.Restored) -> None:
+        """Bring back what the job may have changed; data out of the store stays in its place and is hashed again."""
+        plan = self._plan
+        kept = [entry.path for entry in plan.data if entry.kept_by == "cache"]
+        spare = [path for path in kept if not (place.path / path).is_symlink()]
+        worktree.renew(plan.repo, plan.code, plan.patch, place, spare=spare)
+        sources = Sources(place.path, FileStore(plan.layout), plan.repo.root)
+        restore_data(plan.data, sources)
+        restore_left_out(plan.left_out, sources)
+
+    def _say(self, what: str, done: int = 0, of: int = 0) -> None:
         if self._progress is not None:
-            self._progress(what, 0, 0)
+            self._progress(what, done, of)
 
     def _impossible(self, problem: Problem) -> Report:
         return Report(self._plan.run, "impossible", self._restored, problem=problem)
 
     def _restore_files(self, target: Path) -> None:
         plan = self._plan
+        self._say("restoring the data")
         sources = Sources(target, FileStore(plan.layout), plan.repo.root)
         self._restored = replace(self._restored, data=tuple(restore_data(plan.data, sources)))
         missing = tuple(restore_left_out(plan.left_out, sources))
@@ -152,20 +177,16 @@ class _Attempt:
         # -P: a file of the repository must not stand in for a module that gittrack imports.
         return [sys.executable, "-P", "-m", "gittrack", "run", *options, "--", *argv]
 
-    def _execute(self, argv: list[str], target: Path, folder: Path) -> Report:
+    def _execute(self, argv: list[str], target: Path, folder: Path) -> tuple[Execution, list[NewRun]]:
         plan = self._plan
         watch = Watch.begin(plan.layout)
         log = plan.layout.tmp / f"repro-{plan.run.run_id[:8]}-{uuid4().hex[:8]}.log"
-        self._say("running the command")
         with _pairs_file(plan) as pairs:
-            env = self._environment(pairs, target)
             try:
-                execution = run_process(argv, cwd=folder, env=env, log=log)
+                execution = run_process(argv, cwd=folder, env=self._environment(pairs, target), log=log)
             except NotFound as missing:
-                return self._impossible(Problem(str(missing), missing.hint))
-        self._say("comparing")
-        originals = frozenset(run.run_id for run in plan.originals)
-        return self._verify(execution, watch.new_runs(originals))
+                raise DataLost(str(missing), hint=missing.hint) from missing
+        return execution, watch.new_runs(frozenset(run.run_id for run in plan.originals))
 
     def _environment(self, pairs: Path, target: Path) -> dict[str, str]:
         plan = self._plan
@@ -184,96 +205,63 @@ class _Attempt:
             env["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
         return env
 
-    def _verify(self, execution: Execution, new: list[NewRun]) -> Report:
+    def _facts(self, argv: list[str], target: Path, folder: Path, outcomes: list[Outcome]) -> CodeFacts:
+        """Read the job's code where there is something to explain."""
+        if all(outcome.verdict == "identical" for outcome in outcomes):
+            return CodeFacts()
+        return code_facts(target, folder, argv)
+
+    def _conclude(self, outcomes: list[Outcome], facts: CodeFacts) -> Report:
+        """Report the outcome with the worst verdict, and what all of them say together."""
         plan = self._plan
-        repeats = pair(plan.originals, new)
-        subjects = _with_nested(plan.run, plan.originals)
-        others = [run for run in plan.originals if run not in subjects]
-        comparisons = tuple(self._compare(run, repeats.get(run.run_id), execution) for run in subjects)
-        verdict, reason = _overall(comparisons, execution)
-        failed = verdict == "failed"
+        verdict = worst([outcome.verdict for outcome in outcomes])
+        shown = next(outcome for outcome in outcomes if outcome.verdict == verdict)
+        together = self._spread(outcomes) if len(outcomes) > 1 and verdict != "failed" else None
+        tail = verdict == "failed" or not shown.made
         return Report(
             run=plan.run,
             verdict=verdict,
             restored=self._restored,
-            reason=reason,
-            comparisons=comparisons,
-            others=tuple(self._compare(run, repeats.get(run.run_id), execution) for run in others),
-            suspects=() if verdict == "identical" else (*plan.differences, *self._left_out()),
+            reason=_reason(shown, together),
+            comparisons=shown.comparisons,
+            others=shown.others,
+            suspects=() if verdict == "identical" else self._suspects(shown, facts, together),
             command=tuple(plan.command.argv),
-            exit_code_of_command=execution.exit_code,
-            tail=tuple(execution.tail()) if failed or not new else (),
-            log=execution.log,
-            job_seconds=execution.seconds,
+            exit_code_of_command=shown.execution.exit_code,
+            tail=tuple(shown.execution.tail()) if tail else (),
+            log=shown.execution.log,
+            job_seconds=sum(outcome.execution.seconds for outcome in outcomes),
+            spread=together,
         )
 
-    def _compare(self, run: RunRecord, found: NewRun | None, execution: Execution) -> Comparison:
-        result = compare(
-            run,
-            None if found is None else found.run,
-            self._series(run, found),
-            tolerance=self._tolerance,
-            incomplete=incomplete(run, self._restored.left_out),
-            contents=Contents(self._plan.layout, self._tolerance),
-        )
-        if found is None and execution.exit_code != 0 and run.status == "FINISHED":
-            return replace(result, verdict="failed", reason="the command failed before it made this run")
-        return result
+    def _spread(self, outcomes: list[Outcome]) -> Spread:
+        repetitions = [
+            Repetition(outcome.comparisons, {run_id: new.points() for run_id, new in outcome.repeats.items()})
+            for outcome in outcomes
+        ]
+        recorded = {
+            found.run.run_id: recorded_points(self._plan, found.run) for found in outcomes[0].comparisons
+        }
+        return spread(self._plan.run.run_id, repetitions, recorded)
 
-    def _series(self, run: RunRecord, found: NewRun | None) -> list[SeriesResult]:
-        if found is None:
-            return []
-        old, new = self._recorded_file(run), found.metrics_file()
-        if old is not None and new is not None and same_points(old, new):
-            return all_identical(run)
-        points = self._plan.session.points(run.run_id) if run.series is not None else Points().sort()
-        return compare_points(points, found.points(), self._tolerance)
-
-    def _recorded_file(self, run: RunRecord) -> bytes | None:
-        """Return the recorded `metrics.parquet` when it is on disk, and the bytes that were sealed."""
-        digests_ = self._plan.session.seals(run.run_id)
-        if run.series is None or len(digests_) != 1:
-            return None
-        for layout in (self._plan.layout, self._plan.layout.unsaved):
-            try:
-                content = (layout.run(digests_[0]) / METRICS_FILE).read_bytes()
-            except OSError:
-                continue
-            if digests.of_bytes(content) == run.series.file:
-                return content
-        return None
-
-    def _left_out(self) -> tuple[Difference, ...]:
-        return tuple(
-            Difference("code", left.path, _left_in_words(left), None) for left in self._restored.left_out
+    def _suspects(self, shown: Outcome, facts: CodeFacts, together: Spread | None) -> tuple[Suspect, ...]:
+        random = together is not None and together.random
+        return rank(
+            Evidence(
+                run=self._plan.executed,
+                differences=self._restored.differences,
+                left_out=self._restored.left_out,
+                facts=facts,
+                comparisons=shown.comparisons,
+                random="its repetitions differ among themselves" if random else None,
+            )
         )
 
 
-def _left_in_words(left: LeftOut) -> str:
-    return f"{left.size} bytes, left out: {left.reason}"
-
-
-def _overall(comparisons: tuple[Comparison, ...], execution: Execution) -> tuple[Verdict, str | None]:
-    verdict = worst([found.verdict for found in comparisons])
-    if verdict is None:
-        return "inconclusive", "there is nothing to compare: the run has neither metrics nor artifacts"
-    reason = next((found.reason for found in comparisons if found.verdict == verdict and found.reason), None)
-    if verdict in ("failed", "different") and execution.exit_code:
-        reason = f"{reason or 'the results differ'}; the command ended with exit code {execution.exit_code}"
-    return verdict, reason
-
-
-def _with_nested(run: RunRecord, originals: tuple[RunRecord, ...]) -> list[RunRecord]:
-    """Return a run and those nested in it, at any depth."""
-    found = [run]
-    ids = {run.run_id}
-    more = True
-    while more:
-        children = [child for child in originals if child.parent_run_id in ids and child.run_id not in ids]
-        found += children
-        ids.update(child.run_id for child in children)
-        more = bool(children)
-    return found
+def _reason(shown: Outcome, together: Spread | None) -> str | None:
+    if together is None or shown.verdict != "different":
+        return shown.reason
+    return "; ".join(reason for reason in (shown.reason, together.reason()) if reason)
 
 
 def _folder(target: Path, cwd: str) -> Path:

@@ -275,8 +275,8 @@ def _compare_series(
     key: str, old: SortedPoints, mine: slice, new: SortedPoints, other: slice, tolerance: Tolerance
 ) -> SeriesResult:
 
-    steps, values, ranks = _by_step_and_value(old, mine)
-    new_steps, new_values, new_ranks = _by_step_and_value(new, other)
+    steps, values, ranks = by_step_and_value(old, mine)
+    new_steps, new_values, new_ranks = by_step_and_value(new, other)
     both = min(len(steps), len(new_steps))
     apart = (steps[:both] != new_steps[:both]) | (ranks[:both] != new_ranks[:both])
     if len(steps) == len(new_steps) and not apart.any():
@@ -305,7 +305,7 @@ def _compare_series(
     )
 
 
-def _by_step_and_value(points: SortedPoints, part: slice) -> tuple[Any, Any, Any]:
+def by_step_and_value(points: SortedPoints, part: slice) -> tuple[Any, Any, Any]:
     """Return steps, values and ranks of one series, by step, then rank.
 
     The rank of a value is an integer that orders as the values do, -0.0 before 0.0 and NaN last: two values have
