@@ -83,7 +83,8 @@ def zipped(members: dict[str, bytes], date: tuple[int, ...] = (2026, 1, 2, 3, 4,
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name, date), content)  # type: ignore[arg-type]
+            member = zipfile.ZipInfo(name, date)  # type: ignore[arg-type]
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED, 1)
     return file.getvalue()
 
 

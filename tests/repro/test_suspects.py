@@ -108,7 +108,8 @@ def test_a_script_is_followed_into_its_own_modules_only(tmp_path: Path) -> None:
     found = facts_of(
         tmp_path,
         {
-            "train.py": "import numpy as np, own.deep.part\nfrom src_only import x\nif 0:\n    import torch\n",
+            "wandb/run.txt": "",
+            "train.py": "import numpy as np, own.deep.part, wandb\nfrom src_only import x\nif 0:\n    import torch\n",
             "own/__init__.py": "from . import beside\n",
             "own/beside.py": "import pandas\nfrom .deep import part as again\n",
             "own/deep/part.py": "from sklearn.linear_model import Ridge\n",
@@ -119,7 +120,7 @@ def test_a_script_is_followed_into_its_own_modules_only(tmp_path: Path) -> None:
         "python",
         "train.py",
     )
-    assert found.modules == {"numpy", "own", "src_only", "torch", "pandas", "sklearn", "yaml"}
+    assert found.modules == {"numpy", "torch", "pandas", "sklearn", "wandb", "yaml"}
 
 
 def test_a_module_that_is_run_and_a_command_that_names_none_are_read_too(tmp_path: Path) -> None:

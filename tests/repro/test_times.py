@@ -195,6 +195,25 @@ def test_a_failure_is_not_asked_again(repo: Path) -> None:
     assert len(runs(repo, "repro_of is not null")) == 1
 
 
+def test_a_job_that_changes_its_input_outside_of_the_repository_is_not_run_again(
+    repo: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "table.csv"
+    outside.write_text("1")
+    code = f"""\
+import gittrack, os
+from pathlib import Path
+with gittrack.start_run():
+    gittrack.log_data("{outside}")
+    gittrack.log_metric("x", 1)
+    if Path.cwd().name.startswith("gittrack-"): Path("{outside}").write_text("2")
+"""
+    report = again(repo, recorded(repo, {"train.py": code}), times=3)
+
+    assert (report.verdict, report.spread) == ("identical", None)
+    assert str(report.reason).startswith("repetition 2 was not run: the data ")
+
+
 def test_a_kept_worktree_serves_all_repetitions(repo: Path) -> None:
     report = again(repo, recorded(repo), times=2, keep=True)
 

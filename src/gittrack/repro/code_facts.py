@@ -35,7 +35,7 @@ class CodeFacts:
     """What the code of a job says of itself.
 
     Attributes:
-        modules: Top-level modules that it imports, its own among them.
+        modules: Top-level modules that it imports, without its own.
         variables: Environment variables that it reads by name.
     """
 
@@ -73,9 +73,9 @@ def _gather(starts: Iterable[Path], tops: Sequence[Path]) -> CodeFacts:
         for node in _nodes(file):
             variables.update(_variable(node))
             for name, level in _imported(node):
-                if not level:
-                    modules.add(name.partition(".")[0])
                 waiting += _files_of(name, [_above(file, level)] if level else tops)
+                if not level and not _is_own(name.partition(".")[0], tops):
+                    modules.add(name.partition(".")[0])
     return CodeFacts(frozenset(modules), frozenset(variables))
 
 
@@ -135,6 +135,14 @@ def _files_of(module: str, tops: Iterable[Path]) -> list[Path]:
         packages = [top.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
         return [file for file in (*packages, top.joinpath(*parts).with_suffix(".py")) if _is_source(file)]
     return []
+
+
+def _is_own(module: str, tops: Iterable[Path]) -> bool:
+    """Whether a top-level module is the job's own; a folder without Python files in it, of results, is none."""
+    return any(
+        _is_source(top / f"{module}.py") or next((top / module).glob("*.py"), None) is not None
+        for top in tops
+    )
 
 
 def _variable(node: ast.AST) -> Iterator[str]:

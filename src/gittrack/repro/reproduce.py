@@ -93,6 +93,7 @@ class _Reproduction:
         self._begun = time.monotonic()
         self._restored = Restored(environment=plan.executed.environment, differences=plan.differences)
         self._kept: Path | None = None
+        self._stopped: str | None = None
 
     def report(self, times: int, *, accept_spread: bool = False) -> Report:
         """Return the report, with the time that it took; nothing is executed where `times` is 0."""
@@ -129,8 +130,12 @@ class _Reproduction:
         judge = Judge(self._plan, self._tolerance, self._restored.left_out)
         while len(outcomes) < times and not any(outcome.verdict == "failed" for outcome in outcomes):
             if outcomes:
-                self._renew(place)
-                folder = _folder(place.path, self._plan.command.cwd)
+                try:
+                    self._renew(place)
+                    folder = _folder(place.path, self._plan.command.cwd)
+                except (CodeLost, DataLost) as lost:
+                    self._stopped = f"repetition {len(outcomes) + 1} was not run: {lost}"
+                    break
             self._say("running the command", len(outcomes) if times > 1 else 0, times if times > 1 else 0)
             execution, new = self._execute(argv, place.path, folder)
             self._say("comparing")
@@ -222,7 +227,7 @@ class _Reproduction:
             run=plan.run,
             verdict=verdict,
             restored=self._restored,
-            reason=_reason(shown, together),
+            reason=self._reason(shown, together),
             comparisons=shown.comparisons,
             others=shown.others,
             suspects=() if verdict == "identical" else self._suspects(shown, facts, together),
@@ -233,6 +238,10 @@ class _Reproduction:
             job_seconds=sum(outcome.execution.seconds for outcome in outcomes),
             spread=together,
         )
+
+    def _reason(self, shown: Outcome, together: Spread | None) -> str | None:
+        said = together.reason() if together is not None and shown.verdict == "different" else None
+        return "; ".join(reason for reason in (shown.reason, said, self._stopped) if reason) or None
 
     def _spread(self, outcomes: list[Outcome]) -> Spread:
         repetitions = [
@@ -256,12 +265,6 @@ class _Reproduction:
                 random="its repetitions differ among themselves" if random else None,
             )
         )
-
-
-def _reason(shown: Outcome, together: Spread | None) -> str | None:
-    if together is None or shown.verdict != "different":
-        return shown.reason
-    return "; ".join(reason for reason in (shown.reason, together.reason()) if reason)
 
 
 def _folder(target: Path, cwd: str) -> Path:
