@@ -325,9 +325,11 @@ def _common(steps: Any, ranks: Any, new_steps: Any, new_ranks: Any) -> int:
     """Return how many points two series have in common, as multisets of step and value."""
     import numpy as np
 
-    pairs = np.concatenate([np.stack([steps, ranks], axis=1), np.stack([new_steps, new_ranks], axis=1)])
-    _, codes = np.unique(pairs, axis=0, return_inverse=True)
-    codes = codes.reshape(-1)
+    all_steps, all_ranks = np.concatenate([steps, new_steps]), np.concatenate([ranks, new_ranks])
+    order = np.lexsort((all_ranks, all_steps))
+    changes = (np.diff(all_steps[order]) != 0) | (np.diff(all_ranks[order]) != 0)
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.concatenate([[0], np.cumsum(changes)])
     size = int(codes.max()) + 1
     mine, other = (np.bincount(part, minlength=size) for part in (codes[: len(steps)], codes[len(steps) :]))
     return int(np.minimum(mine, other).sum())

@@ -26,17 +26,19 @@ _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[-+]\d\d:?\d\d))?"
 _TIME = re.compile(
-    "|".join(
+    r"(?<![\w.])(?=[\dA-Z])(?:"  # tried at the start of a word only: ten times as fast
+    + "|".join(
         (
             rf"\d{{4}}[-/]\d\d[-/]\d\d(?:[T _]{_CLOCK}{_ZONE})?",  # 2026-01-02T03:04:05.678+00:00
             rf"(?:[A-Z][a-z]{{2}},? )?{_MONTH} [ \d]?\d {_CLOCK}(?: [A-Z]{{3,4}})? \d{{4}}",  # as `date` prints it
             rf"(?:[A-Z][a-z]{{2}}, )?\d?\d {_MONTH} \d{{4}} {_CLOCK}{_ZONE}",  # as in mail
-            rf"\b{_CLOCK}\b",
-            r"\bD:\d{14}[-+Z\d']*",  # PDF
-            r"\b1\d{9}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b",  # seconds, milli-, micro- or nanoseconds since 1970
-            r"\b\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?|min|minutes?)\b",
+            rf"{_CLOCK}\b",
+            r"D:\d{14}[-+Z\d']*",  # PDF
+            r"1\d{9}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b",  # seconds, milli-, micro- or nanoseconds since 1970
+            r"\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?|min|minutes?)\b",
         )
     )
+    + ")"
 )
 
 
@@ -68,8 +70,13 @@ def compare_text(old: Path, new: Path, tolerance: Tolerance) -> ArtifactDiff:
         words=tuple(words),
         facts=facts,
         close=None if cut or cut_too else _close(one, other, tolerance),
-        only_times=one != other and without_times(one) == without_times(other),
+        only_times=one != other and _only_times(lines, new_lines),
     )
+
+
+def _only_times(lines: list[str], others: list[str]) -> bool:
+    pairs = zip(lines, others, strict=False)
+    return len(lines) == len(others) and all(without_times(a) == without_times(b) for a, b in pairs if a != b)
 
 
 def _text(path: Path) -> tuple[str, bool]:
