@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gittrack.record import opens
+
 DATE = "2026-01-02T03:04:05+00:00"
 
 
@@ -36,6 +38,7 @@ def _no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    opens.seen.clear()  # what pytest has read is no data of a run
 
 
 def git(where: Path, *args: str | Path, input: bytes | None = None) -> str:  # noqa: A002

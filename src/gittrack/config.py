@@ -26,6 +26,8 @@ format: gittrack/config/1
 # durability: second               # second: on disk within a second; strict: before each call returns; os: at flush
 # reserve_deleted_names: false     # true: the name of a deleted experiment cannot be taken again, as in MLflow
 # capture_max_bytes: 10000000      # larger files stay out of the code capture, and are named
+# capture_reads: true              # false: only data that is declared is recorded
+# capture_data_max_bytes: 10000000 # larger files that a run reads are recorded by digest, and not kept
 """
 DURABILITIES = ("second", "strict", "os")
 
@@ -39,12 +41,16 @@ class Config:
         durability: `second`, `strict` or `os`; see docs/architecture.md.
         capture_max_bytes: Size of the largest file that the code capture takes.
         reserve_deleted_names: Whether a deleted experiment keeps its name.
+        capture_reads: Whether the files that a run reads are recorded as its data.
+        capture_data_max_bytes: Size of the largest such file that is kept.
     """
 
     experiment: str = "Default"
     durability: str = "second"
     capture_max_bytes: int = 10_000_000
     reserve_deleted_names: bool = False
+    capture_reads: bool = True
+    capture_data_max_bytes: int = 10_000_000
 
 
 class Surroundings(NamedTuple):
@@ -184,6 +190,21 @@ def _context() -> dict[str, str]:
         ) from error
 
 
+def captures_reads() -> bool:
+    """Whether the environment lets gittrack note which files a process opens."""
+    return os.environ.get("GITTRACK_CAPTURE_READS", "1").lower() not in ("0", "false", "no")
+
+
+def reads_for() -> tuple[str, ...]:
+    """Return the live folders of the runs that this process reads for: those of the processes that started it."""
+    return tuple(filter(None, os.environ.get("GITTRACK_READS", "").split(os.pathsep)))
+
+
+def temporary_folder() -> str:
+    """Return where programs put temporary files; `tempfile` takes 5 ms to import."""
+    return os.environ.get("TMPDIR") or os.environ.get("TEMP") or os.environ.get("TMP") or "/tmp"  # noqa: S108
+
+
 def system_metrics() -> dict[str, Any]:
     """Return how the environment wants the machine to be watched.
 
@@ -305,14 +326,14 @@ def _checked(config: Config) -> Config:
             f"durability is {config.durability!r} in .gittrack/config.yaml or GITTRACK_DURABILITY",
             hint=f"one of {', '.join(DURABILITIES)}",
         )
-    if not isinstance(config.capture_max_bytes, int) or config.capture_max_bytes < 0:
-        raise InvalidValue(
-            f"capture_max_bytes is {config.capture_max_bytes!r} in .gittrack/config.yaml, not a size"
-        )
-    if not isinstance(config.reserve_deleted_names, bool):
-        raise InvalidValue(
-            f"reserve_deleted_names is {config.reserve_deleted_names!r} in .gittrack/config.yaml, not true or false"
-        )
+    for name in ("capture_max_bytes", "capture_data_max_bytes"):
+        size = getattr(config, name)
+        if not isinstance(size, int) or size < 0:
+            raise InvalidValue(f"{name} is {size!r} in .gittrack/config.yaml, not a size")
+    for name in ("reserve_deleted_names", "capture_reads"):
+        value = getattr(config, name)
+        if not isinstance(value, bool):
+            raise InvalidValue(f"{name} is {value!r} in .gittrack/config.yaml, not true or false")
     if not isinstance(config.experiment, str) or not config.experiment:
         raise InvalidValue(f"experiment is {config.experiment!r} in .gittrack/config.yaml, not a name")
     return config

@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tag": "Set or remove tags of a run.",
         "delete": "Mark runs as deleted; nothing is lost.",
         "restore": "Take back the deletion of runs.",
+        "keep": "Keep data that runs read and nobody keeps.",
         "commit": "Commit the runs, and nothing else.",
     },
     "Query": {

@@ -112,6 +112,7 @@ def _command(command: Command | None) -> Iterator[tuple[str, Any]]:
 def _kept(entry: Any) -> str:
     """A digest is cut for no one: it is there to be compared."""
     kept_by = f", kept by {entry.kept_by}" if hasattr(entry, "kept_by") else ""
+    kept_by += ", found by itself" if getattr(entry, "how", None) == "read" else ""
     files = f", {values.plural(entry.files, 'file')}" if getattr(entry, "files", None) is not None else ""
     return f"{entry.digest}  {values.size(entry.size)}{files}{kept_by}"
 

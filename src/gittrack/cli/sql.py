@@ -26,7 +26,7 @@ Relations:
   points        run_id, key, step, timestamp, value
   tags          run_id, key, value
   artifacts     run_id, path, digest, size
-  data          run_id, path, digest, size, files, kept_by
+  data          run_id, path, digest, size, files, kept_by, how
   datasets      run_id, name, digest, source_type, source, schema, profile,
                 context, tags
   models        run_id, model_id, role, step

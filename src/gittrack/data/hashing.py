@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gittrack.data.known import KnownDigests, stamp_of
 from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import digest as digests
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
+
+_AT_ONCE = (
+    8  # files stored at the same time: one after the other each waits for the disk, ten times as long in all
+)
 
 
 class Content(NamedTuple):
@@ -28,38 +33,93 @@ class Content(NamedTuple):
     files: int | None = None
 
 
-def measure(path: Path) -> Content:
+def measure(path: Path, known: KnownDigests | None = None) -> Content:
     """Return digest and size of the file or folder at `path`, without keeping it.
+
+    Args:
+        path: What to measure.
+        known: Digests to believe, and to add to; without them every byte is read.
 
     Raises:
         NotFound: There is nothing at `path`.
         InvalidValue: It is neither a file nor a folder of files.
     """
-    return _take(path, lambda file: (digests.of_file(file), file.stat().st_size), lambda manifest: None)
+    measure_file = _measured if known is None else known.digest
+    return _take(path, lambda files: list(map(measure_file, files)), lambda manifest: None)
 
 
-def keep(path: Path, store: FileStore) -> Content:
+def keep(path: Path, store: FileStore, known: KnownDigests | None = None) -> Content:
     """Store the file or folder at `path`; return its digest and size.
+
+    Args:
+        path: What to keep.
+        store: Takes the content.
+        known: Digests to believe where the store has such content, and to add to.
 
     Raises:
         NotFound: There is nothing at `path`.
         InvalidValue: It is neither a file nor a folder of files.
         OSError: The disk does not take it.
     """
-    return _take(path, store.put_file, lambda manifest: store.put_bytes(manifest))
+    return _take(
+        path, lambda files: keep_files(files, store, known), lambda manifest: store.put_bytes(manifest)
+    )
+
+
+def keep_files(
+    files: Sequence[Path], store: FileStore, known: KnownDigests | None = None
+) -> list[tuple[Digest, int]]:
+    """Store files, but those whose content is known and stored; return the digest and size of each.
+
+    Raises:
+        InvalidValue: One is not a regular file.
+        OSError: One cannot be read, or the disk does not take it.
+    """
+    if known is None:
+        return _put(files, store)
+    stamps = [stamp_of(file.stat()) for file in files]
+    kept = {file: found for file, stamp in zip(files, stamps, strict=True) if (found := known.find(stamp))}
+    rest = [file for file in files if file not in kept or not store.has(kept[file])]
+    stored = dict(zip(rest, _put(rest, store), strict=True))
+    taken = [stored.get(file) or (kept[file], stamp[2]) for file, stamp in zip(files, stamps, strict=True)]
+    for file, stamp, (digest, _) in zip(files, stamps, taken, strict=True):
+        if file in stored and stamp_of(file.stat()) == stamp:
+            known.add(stamp, digest)
+    return taken
+
+
+def _put(files: Sequence[Path], store: FileStore) -> list[tuple[Digest, int]]:
+    if len(files) < _AT_ONCE:
+        return list(map(store.put_file, files))
+    from concurrent.futures import ThreadPoolExecutor  # 12 ms, which a few files do not pay
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gittrack-keep") as pool:
+        return list(pool.map(store.put_file, files))
+
+
+def _measured(file: Path) -> tuple[Digest, int]:
+    return digests.of_file(file), file.stat().st_size
 
 
 def _take(
-    path: Path, take_file: Callable[[Path], tuple[Digest, int]], take_manifest: Callable[[bytes], object]
+    path: Path,
+    take_files: Callable[[Sequence[Path]], list[tuple[Digest, int]]],
+    take_manifest: Callable[[bytes], object],
 ) -> Content:
     if path.is_file():
-        return Content(*take_file(path))
+        return Content(*take_files([path])[0])
     if not path.is_dir():
         raise NotFound(f"there is no file or folder '{path}'")
-    taken = [(name, *take_file(file)) for name, file in walk(path)]
-    manifest = "".join(f"{digest}  {name}\n" for name, digest, _ in taken).encode()
+    found = list(walk(path))
+    taken = take_files([file for _, file in found])
+    manifest = manifest_of((name, digest) for (name, _), (digest, _) in zip(found, taken, strict=True))
     take_manifest(manifest)
-    return Content(digests.of_bytes(manifest), sum(size for _, _, size in taken), len(taken))
+    return Content(digests.of_bytes(manifest), sum(size for _, size in taken), len(taken))
+
+
+def manifest_of(entries: Iterable[tuple[str, Digest]]) -> bytes:
+    """Return the list of a folder's files by path, as `sha256sum` would write it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(entries)).encode()
 
 
 def walk(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -68,20 +128,28 @@ def walk(folder: Path) -> Iterator[tuple[str, Path]]:
     Raises:
         InvalidValue: A link leads out of the folder, or a name cannot be kept.
     """
-    top = folder.resolve()
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        found += [Path(parent, name) for name in files]
-        found += [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
-    for file in sorted(found, key=lambda file: file.relative_to(folder).as_posix()):
-        if file.is_symlink() and not file.resolve().is_relative_to(top):
+    for name, entry in sorted(_entries(folder, ""), key=lambda found: found[0]):
+        file = Path(entry.path)
+        if entry.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
             raise InvalidValue(
                 f"'{file}' is a link out of '{folder}'",
                 hint=f"cp --remove-destination $(readlink {file}) {file}",
             )
-        if file.is_file():
-            yield safe_path(file.relative_to(folder).as_posix()), file
+        if entry.is_file():
+            yield safe_path(name), file
+
+
+def _entries(folder: str | Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield all below `folder` that is no folder, links to folders included; a folder that cannot be read is empty."""
+    try:
+        found = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _entries(entry.path, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry
 
 
 def manifest_entries(manifest: bytes) -> list[tuple[str, Digest]]:

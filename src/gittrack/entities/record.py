@@ -88,13 +88,24 @@ class Artifact:
 
 @dataclass(frozen=True)
 class DataFile:
-    """An input file or folder of a run; `kept_by` says where its bytes are: git, cache or nobody."""
+    """An input file or folder of a run.
+
+    Attributes:
+        path: In the repository, or absolute for one beside it.
+        digest: Of the file, or of the folder's manifest.
+        size: Bytes, of all files together.
+        kept_by: Where its bytes are: `git`, `cache` (this clone's store), `outside` or `nobody`.
+        files: Number of files in a folder, None for a file.
+        how: `read` for one that was found by itself; of a folder the manifest then has the files that were read. None
+            for one that was declared.
+    """
 
     path: str
     digest: Digest
     size: int
     kept_by: str
-    files: int | None = None  # None for a file, the number of files for a folder
+    files: int | None = None
+    how: str | None = None
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,17 @@ class Capture:
         Args:
             path: Relative to `root`, with `/` between its parts.
         """
+        folders = _folders_of(path)
+        if not self.takes(path) or folders & {submodule.path for submodule in self.code.submodules}:
+            return False
+        return self._is_unchanged(path, folders)
+
+    def takes(self, path: str) -> bool:
+        """Whether a file at `path` is of those that were captured, here or in a submodule."""
         parts = path.split("/")
         if parts[0] == ".gittrack" or ".git" in parts or any(part in ("", "..") for part in parts):
             return False
-        folders = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-        outside = {f"{folder}/" for folder in folders} | {path}
-        if outside & self._not_taken or folders & {submodule.path for submodule in self.code.submodules}:
-            return False
-        return self._is_unchanged(path, folders)
+        return not ({f"{folder}/" for folder in _folders_of(path)} | {path}) & self._not_taken
 
     @cached_property
     def _not_taken(self) -> frozenset[str]:
@@ -75,6 +78,11 @@ class Capture:
         regular = info.st_mode & 0o170000 == 0o100000
         older = max(info.st_mtime_ns, info.st_ctime_ns) // 1_000_000 < self.taken_at
         return regular and older and not any((self.root / folder).is_symlink() for folder in folders)
+
+
+def _folders_of(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[:depth]) for depth in range(1, len(parts))}
 
 
 class _Limits(NamedTuple):
@@ -153,7 +161,8 @@ def _capture(repo: Repository, limits: _Limits, *, prefix: str) -> Capture:
         submodules=tuple(entry for path, sub in inner for entry in _flat(path, sub)),
         state=tuple(state),
     )
-    return Capture(code, patch, look.ignored, taken_at, repo.root)
+    ignored = [f"{path.removeprefix(prefix)}/{name}" for path, sub in inner for name in sub.ignored]
+    return Capture(code, patch, (*look.ignored, *ignored), taken_at, repo.root)
 
 
 def _snapshot(repo: Repository, look: Look, selection: Selection, prefix: str) -> _Snapshot:

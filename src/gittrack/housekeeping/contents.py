@@ -33,6 +33,15 @@ def references(run: RunRecord, files: FileStore) -> Iterator[tuple[Digest, str, 
                 yield digest, f"the data '{entry.path}/{name}'", None
 
 
+def wanted(run: RunRecord, files: FileStore) -> Iterator[Digest]:
+    """Yield each content that a reproduction of the run could use, whether or not it should be here."""
+    yield from (digest for digest, _, _ in references(run, files))
+    for entry in run.data:
+        yield entry.digest
+        if entry.files is not None:
+            yield from (digest for _, digest in manifest(files, entry.digest))
+
+
 def manifest(files: FileStore, digest: Digest) -> list[tuple[str, Digest]]:
     """Return path and digest of each file of a folder, nothing when its list is gone or damaged."""
     try:

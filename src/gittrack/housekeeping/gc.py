@@ -19,7 +19,7 @@ from gittrack.git import keep as keeping
 from gittrack.git import worktree
 from gittrack.git.repo import Repository
 from gittrack.housekeeping import recover, stored
-from gittrack.housekeeping.contents import references
+from gittrack.housekeeping.contents import wanted
 from gittrack.record import format as formats
 from gittrack.record import live
 from gittrack.store import digest as digests
@@ -261,7 +261,7 @@ def _ask(place: str, content: bytes, where: str, needs: _Needs, files: FileStore
 
 def _take(run: RunRecord, needs: _Needs, files: FileStore) -> None:
     needs.runs.add(run.run_id)
-    needs.digests.update(digest for digest, _, _ in references(run, files))
+    needs.digests.update(wanted(run, files))
 
 
 def _ask_live(layout: Layout, needs: _Needs) -> None:

@@ -40,7 +40,7 @@ TABLES: Mapping[str, str] = {
     "tags": "item INTEGER, run_id VARCHAR, key VARCHAR, value VARCHAR",
     "artifacts": "item INTEGER, run_id VARCHAR, path VARCHAR, digest VARCHAR, size BIGINT",
     "data": "item INTEGER, run_id VARCHAR, path VARCHAR, digest VARCHAR, size BIGINT, files BIGINT,"
-    " kept_by VARCHAR",
+    " kept_by VARCHAR, how VARCHAR",
     "datasets": "item INTEGER, run_id VARCHAR, name VARCHAR, digest VARCHAR, source_type VARCHAR, source VARCHAR,"
     " schema VARCHAR, profile VARCHAR, context VARCHAR, tags MAP(VARCHAR, VARCHAR)",
     "models": "item INTEGER, run_id VARCHAR, model_id VARCHAR, role VARCHAR, step BIGINT",
@@ -245,7 +245,7 @@ class Builder:
         self._insert(
             "data",
             [
-                (item, one.run.run_id, data.path, data.digest, data.size, data.files, data.kept_by)
+                (item, one.run.run_id, data.path, data.digest, data.size, data.files, data.kept_by, data.how)
                 for item, one in numbered
                 for data in one.run.data
             ],

@@ -149,8 +149,14 @@ def _model_document(used: UsedModel) -> dict[str, Any]:
 
 
 def _data_document(entry: DataFile) -> dict[str, Any]:
-    files = _given(files=entry.files)
-    return {"path": entry.path, "digest": entry.digest, "size": entry.size, **files, "kept_by": entry.kept_by}
+    return {
+        "path": entry.path,
+        "digest": entry.digest,
+        "size": entry.size,
+        **_given(files=entry.files),
+        "kept_by": entry.kept_by,
+        **_given(how=entry.how),
+    }
 
 
 def _summary_document(summary: MetricSummary) -> dict[str, Any]:
@@ -327,6 +333,7 @@ class _Reader:
             size=self._take("size", _count),
             kept_by=self._take("kept_by", _str),
             files=self._maybe("files", _count),
+            how=self._maybe("how", _str),
         )
 
     def _dataset(self) -> UsedDataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.data import hashing
+from gittrack.data.known import KnownDigests
 from gittrack.entities.record import DataFile, UsedDataset
 from gittrack.git.capture import Capture
 from gittrack.record import format as formats
@@ -17,7 +18,7 @@ from gittrack.store.objects import FileStore
 
 
 def keep(
-    source: Path, project: Project, capture: Capture | None, files: FileStore
+    source: Path, project: Project, capture: Capture | None, files: FileStore, known: KnownDigests
 ) -> tuple[DataFile, OSError | None]:
     """Return what is recorded of the data at `source`, and why its content could not be kept, or None.
 
@@ -29,6 +30,7 @@ def keep(
         project: What the run is recorded into.
         capture: The run's code, None when it was not taken by this process.
         files: Keeps content by digest.
+        known: Digests of files that nobody has changed since they were hashed.
 
     Raises:
         NotFound: There is nothing at `source`.
@@ -36,13 +38,15 @@ def keep(
     """
     inside = _inside(source, project)
     if inside is None:
-        return _data(formats.data_path(str(source.resolve())), hashing.measure(source), "outside"), None
+        return _data(
+            formats.data_path(str(source.resolve())), hashing.measure(source, known), "outside"
+        ), None
     if _git_holds(source, formats.data_path(inside), capture):
-        return _data(inside, hashing.measure(source), "git"), None
+        return _data(inside, hashing.measure(source, known), "git"), None
     try:
-        return _data(inside, hashing.keep(source, files), "cache"), None
+        return _data(inside, hashing.keep(source, files, known), "cache"), None
     except OSError as error:
-        return _data(inside, hashing.measure(source), "nobody"), error
+        return _data(inside, hashing.measure(source, known), "nobody"), error
 
 
 def told(dataset: UsedDataset) -> dict[str, Any]:

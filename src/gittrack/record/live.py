@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from gittrack.entities.record import (
@@ -357,7 +357,10 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
             artifacts[artifact.path] = artifact
         if "data" in fact:
             entry = DataFile(**fact["data"])
-            data[entry.path] = entry
+            if (
+                entry.how is None or data.get(entry.path, entry).how is not None
+            ):  # what is declared counts more
+                data[entry.path] = entry
         if "dataset" in fact:
             dataset = UsedDataset(**fact["dataset"])
             datasets[use(dataset)] = dataset
@@ -372,8 +375,14 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         datasets=tuple(datasets.values()),
         models=tuple(models),
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
-        data=tuple(data[path] for path in sorted(data)),
+        data=tuple(data[path] for path in sorted(data) if not _is_covered(data[path], data)),
     )
+
+
+def _is_covered(entry: DataFile, data: Mapping[str, DataFile]) -> bool:
+    """Whether an input that was found by itself lies in a folder that was declared."""
+    above = (str(folder) for folder in PurePosixPath(entry.path).parents)
+    return entry.how is not None and any(path in data and data[path].how is None for path in above)
 
 
 def use(dataset: UsedDataset) -> tuple[str, str, str | None]:

@@ -29,7 +29,7 @@ from gittrack.entities.record import (
 )
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, StorageFailed
 from gittrack.git.capture import Capture
-from gittrack.record import begin, inputs, live, names, origin, values
+from gittrack.record import begin, inputs, live, names, origin, reads, values
 from gittrack.record import format as formats
 from gittrack.record import seal as seals
 from gittrack.record.artifacts import ArtifactLog
@@ -78,6 +78,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         self._deleted = False
         self._halted = False  # ended or deleted: one look in the hot path
         self._before_end: list[Callable[[], None]] = []
+        self._reads: reads.Reads | None = None
         self.digest: Digest | None = None
 
     @classmethod
@@ -142,7 +143,10 @@ class ActiveRun(ValueLog, ArtifactLog):
         )
         journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)
         begin.trust(project, run.code, run.command, run.environment)
-        return cls(project, run, journal, owner=True, capture=capture)
+        begun = cls(project, run, journal, owner=True, capture=capture)
+        folder = project.layout.live_run(run.run_id)
+        begun._reads = reads.follow(project, config, capture, begun._files, folder)
+        return begun
 
     @classmethod
     def attach(cls, project: Project, config: Config, run_id: RunId) -> ActiveRun:
@@ -356,7 +360,11 @@ class ActiveRun(ValueLog, ArtifactLog):
             InvalidValue: It is neither a file nor a folder of files, or its name cannot be kept.
         """
         self._must_run()
-        entry, failure = inputs.keep(path_on_disk(path), self._project, self._capture, self._files)
+        known = reads.known_of(self._project.layout)
+        entry, failure = inputs.keep(path_on_disk(path), self._project, self._capture, self._files, known)
+        known.save()
+        if self._reads is not None:
+            self._reads.declare(entry.path)
         if failure is not None:
             self._journal.fact(
                 {"lost": values.shortened(f"data {entry.path}: {failure.strerror or failure}")}
@@ -406,6 +414,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         self._ended = self._halted = True
         self._end_time = time.time_ns() // 1_000_000 if end_time is None else end_time
         self._status = status
+        self._log_reads(hurry=status == "KILLED")
         if self._journal.dropped:
             self._journal.fact({"lost": f"{self._journal.dropped} records that the disk did not take"})
         fact: dict[str, Any] = {"end": status} if end_time is None else {"end": status, "at": end_time}
@@ -438,6 +447,20 @@ class ActiveRun(ValueLog, ArtifactLog):
         with contextlib.suppress(OSError):  # the folder was removed under our hands
             return live.journal_names(folder) == [self._journal.name]
         return False
+
+    def _log_reads(self, *, hurry: bool) -> None:
+        """Record what was read without being declared, and say what of it is not kept."""
+        if self._reads is None or not self.is_mine:
+            return
+        found = self._reads.finish(hurry=hurry)
+        try:
+            for entry in found.entries:
+                self._journal.fact({"data": asdict(entry)})
+            for lost in found.lost:
+                self._journal.fact({"lost": values.shortened(lost)})
+        except StorageFailed:
+            pass  # `durability: strict`; told at the end of the run
+        reads.warn_of(found.entries)
 
     def leave(self) -> None:
         """Log no more to a run that goes on without this process, or that had ended before."""

@@ -177,7 +177,7 @@ class _Reproduction:
         options += [
             f"--data={os.path.relpath(target / entry.path, folder)}"
             for entry in plan.executed.data
-            if not entry.path.startswith("/")
+            if not entry.path.startswith("/") and (entry.how is None or entry.files is None)
         ]
         # -P: a file of the repository must not stand in for a module that gittrack imports.
         return [sys.executable, "-P", "-m", "gittrack", "run", *options, "--", *argv]

@@ -5,6 +5,7 @@ Whatever a file comes from, it is hashed where the job will read it.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -86,18 +87,18 @@ def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned
 
 def _restore(entry: DataFile, sources: Sources) -> Returned:
     if entry.path.startswith("/"):
-        return _compare_outside(entry)
+        return _compare_outside(entry, sources.files)
     safe_path(entry.path, what="data path")
     whole = entry.files is None
-    how = _put_file(entry.path, entry.digest, sources) if whole else _put_folder(entry, sources)
+    how = _put_file(entry.path, entry.digest, sources) if whole else _put_files(entry, sources)
     if how is None:
         raise _lost(entry)
     return Returned(entry.path, entry.digest, how)
 
 
-def _compare_outside(entry: DataFile) -> Returned:
+def _compare_outside(entry: DataFile, files: FileStore) -> Returned:
     try:
-        found = hashing.measure(Path(entry.path)).digest
+        found = _digest_outside(entry, files)
     except (GittrackError, OSError):
         found = None
     if found == entry.digest:
@@ -109,8 +110,22 @@ def _compare_outside(entry: DataFile) -> Returned:
     )
 
 
+def _digest_outside(entry: DataFile, files: FileStore) -> Digest:
+    """Return the digest that data beside the repository has now, of a folder that of the files that were read."""
+    if entry.files is None or entry.how is None:
+        return hashing.measure(Path(entry.path)).digest
+    names = _manifest(entry.digest, files) or {}
+    manifest = hashing.manifest_of((name, digests.of_file(Path(entry.path, name))) for name in names)
+    return digests.of_bytes(manifest)
+
+
 def _lost(entry: DataFile) -> DataLost:
     what = "folder" if entry.files is not None else "file"
+    if entry.how is not None and entry.kept_by == "nobody":
+        return DataLost(
+            f"the data {what} '{entry.path}' cannot be restored: the run read it, and nobody keeps it",
+            hint=f"gittrack keep {shlex.quote(entry.path)}  # where its SHA-256 is still {entry.digest}",
+        )
     if entry.kept_by == "nobody":
         why = "it could not be kept when the run was recorded"
     elif entry.kept_by == "git":
@@ -122,6 +137,16 @@ def _lost(entry: DataFile) -> DataLost:
         f"the data {what} '{entry.path}' cannot be restored: {why}",
         hint=f"put the content with SHA-256 {entry.digest} into the working tree: {check}",
     )
+
+
+def _put_files(entry: DataFile, sources: Sources) -> str | None:
+    """Bring a folder, or of one that was found by itself the files that were read, to what the record has."""
+    if entry.how is None:
+        return _put_folder(entry, sources)
+    wanted = _manifest(entry.digest, sources.files)
+    ways = [_put_file(f"{entry.path}/{name}", digest, sources) for name, digest in (wanted or {}).items()]
+    found = [how for how in ways if how is not None]
+    return max(set(found), key=found.count) if found and len(found) == len(ways) else None
 
 
 def _put_folder(entry: DataFile, sources: Sources) -> str | None:

@@ -1,0 +1,382 @@
+"""What the processes of a run read, found by itself, as the run's data.
+
+`record.opens` notes what is opened; here it becomes data: what is a program's, the system's, or held by the captured
+code, drops out, and so does what the run itself made: a file that a process wrote before it read it, or that had
+changed since the run began. The rest is hashed, in a thread of its own once a run has gone on for a second, and small
+files are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gittrack import config as configs
+from gittrack.config import Config
+from gittrack.data import hashing
+from gittrack.data.known import GaveUp, KnownDigests, Stamp, stamp_of
+from gittrack.entities.record import DataFile, Digest
+from gittrack.errors import GittrackError, InvalidValue
+from gittrack.git.capture import Capture
+from gittrack.git.screening import has_token, is_secret_name
+from gittrack.record import format as formats
+from gittrack.record import opens
+from gittrack.record.project import Project
+from gittrack.record.warning import warn
+from gittrack.record.whereabouts import Whereabouts, grouped
+from gittrack.store import digest as digests
+from gittrack.store.layout import Layout
+from gittrack.store.objects import FileStore
+
+MAX_KEPT_BYTES = 100_000_000  # of one run
+MAX_KEPT_FILES = 2_000  # of one run: more take the disk over a second at the end of a short one
+HURRY_S = 0.8  # how long a run that is killed waits for what it read
+PATIENCE_S = 60.0  # how long one that ends does
+_LOOK_S = 1.0
+_SCANNED = 1_000_000  # bytes: larger files are no text with a token in it
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has read.
+
+    Attributes:
+        entries: Its data.
+        lost: What is not known of it, in words.
+    """
+
+    entries: list[DataFile] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Input:
+    """One file that was read: where it is, how it was then, and what it held."""
+
+    file: Path
+    stamp: Stamp
+    digest: Digest | None = None
+    kept_by: str = "nobody"
+    lost: str | None = None
+
+
+class Reads:
+    """Follows what is read for one run, from its begin in the process that begins it.
+
+    Args:
+        project: What the run is recorded into.
+        config: The project's settings.
+        capture: The run's code: what it holds is no data.
+        files: Keeps content by digest.
+        folder: The run's live folder, where its other processes tell what they read.
+    """
+
+    def __init__(
+        self, project: Project, config: Config, capture: Capture, files: FileStore, folder: Path
+    ) -> None:
+        self._config = config
+        self._capture = capture
+        self._files = files
+        self._folder = str(folder)
+        self._known = known_of(project.layout)
+        self._root = project.root
+        self._since = _begin_of(folder)
+        self._told = opens.Told(self._folder)
+        self._seen = 0
+        self._inputs: dict[str, _Input] = {}
+        self._declared: set[str] = set()
+        self._changed_by_job: set[str] = set()
+        self._kept_bytes = self._kept_files = 0
+        self._is_full = False
+        self._busy = threading.RLock()
+        self._ended = threading.Event()
+        self._until: float | None = None
+        _begun(self._folder)
+        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
+            threading.Thread(target=self._work, name="gittrack-reads", daemon=True).start()
+
+    def declare(self, path: str) -> None:
+        """Leave a file or folder to who declared it, under the path that the run's file has for it."""
+        self._declared.add(path)
+
+    def add(self, path: str, stamp: Stamp, *, changed: bool = False) -> None:
+        """Take a file that a process opened for reading before it opened it for anything else.
+
+        Args:
+            path: Absolute.
+            stamp: How the file was then.
+            changed: Whether it is known that the job changed it later.
+        """
+        name = self._name(path, stamp)
+        if name is not None:
+            self._inputs.setdefault(name, _Input(Path(path), stamp))
+            if changed:
+                self._changed_by_job.add(name)
+
+    def _name(self, path: str, stamp: Stamp) -> str | None:
+        """Return how the run names a file, None for one that is no input, or that the captured code has."""
+        changed_at = max(stamp[3], stamp[4])
+        if changed_at >= self._since:
+            return None
+        name = self._whereabouts.name(path)
+        if name is None or self._is_declared(name):
+            return None
+        is_captured = not name.startswith("/") and self._capture.takes(name)
+        return None if is_captured and changed_at // 1_000_000 < self._capture.taken_at else name
+
+    @cached_property
+    def _whereabouts(self) -> Whereabouts:
+        return Whereabouts(self._root, configs.temporary_folder())
+
+    def _is_declared(self, name: str) -> bool:
+        return bool(self._declared) and any(
+            name == path or name.startswith(f"{path}/") for path in self._declared
+        )
+
+    def _collect(self) -> None:
+        """Take what was opened since the last look, by this process and by those it started."""
+        while True:
+            with contextlib.suppress(RuntimeError):  # another thread has just opened a file
+                opened = list(opens.seen.items())
+                break
+        for path, stamp in opened[self._seen :]:
+            if stamp is not None:
+                self.add(path, stamp)
+        self._seen = len(opened)
+        for path, stamp in self._told.more():
+            if opens.seen.get(path, stamp) is not None:  # this process did not write it first
+                self.add(path, stamp)
+
+    def _work(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            with self._busy, contextlib.suppress(OSError, GittrackError, ValueError):
+                self._collect()
+                self._settle()
+                self._known.save()
+
+    def _settle(self) -> None:
+        """Hash what was not hashed yet, the small files first, and keep what may be kept."""
+        waiting = [
+            (name, one) for name, one in list(self._inputs.items()) if one.digest is None and not one.lost
+        ]
+        waiting.sort(key=lambda found: found[1].stamp[2])
+        hashed = []
+        for name, one in waiting:
+            if self._is_late():
+                return
+            with contextlib.suppress(GaveUp):
+                self._hash(name, one)
+            if one.digest is not None:
+                hashed.append((name, one))
+        self._keep(hashed)
+
+    def _is_late(self) -> bool:
+        return self._until is not None and time.monotonic() > self._until
+
+    def _hash(self, name: str, one: _Input) -> None:
+        try:
+            if stamp_of(one.file.stat()) == one.stamp:
+                one.digest, _ = self._known.digest(one.file, give_up=self._is_late)
+            else:
+                one.lost = "it changed after it was read"
+        except FileNotFoundError:
+            one.lost = "it was removed after it was read"
+        except OSError as error:
+            one.lost = error.strerror or str(error)
+        else:
+            one.kept_by = "outside" if name.startswith("/") else "nobody"
+
+    def _keep(self, hashed: list[tuple[str, _Input]]) -> None:
+        wanted = [one for name, one in hashed if self._decide(name, one) == "cache"]
+        missing = [one for one in wanted if one.digest is not None and not self._files.has(one.digest)]
+        if self._is_late():
+            wanted = [one for one in wanted if one not in missing]
+            missing = []
+        try:
+            stored = hashing.keep_files([one.file for one in missing], self._files)
+        except (OSError, GittrackError):  # a full disk, or a file that has just gone: kept by nobody
+            wanted = [one for one in wanted if one.digest is not None and self._files.has(one.digest)]
+        else:
+            for one, (digest, _) in zip(missing, stored, strict=True):
+                if digest != one.digest:
+                    one.lost = "it changed after it was read"
+        for one in wanted:
+            one.kept_by = "cache"
+
+    def _decide(self, name: str, one: _Input) -> str:
+        """Return who shall keep an input: the one place that decides it."""
+        size = one.stamp[2]
+        if name.startswith("/"):
+            return "outside"
+        if one.digest is not None and self._files.has(one.digest):
+            return "cache"
+        if size > self._config.capture_data_max_bytes or is_secret_name(os.fsencode(name)):
+            return "nobody"
+        if self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files >= MAX_KEPT_FILES:
+            return "nobody"
+        if size <= _SCANNED and _has_token(one.file):
+            return "nobody"
+        self._kept_bytes += size
+        self._kept_files += 1
+        return "cache"
+
+    def finish(self, *, hurry: bool) -> Found:
+        """Return what the run has read until now; the run ends.
+
+        Args:
+            hurry: Take no longer than a second: the process is being ended.
+        """
+        self._ended.set()
+        _ended(self._folder)
+        self._until = time.monotonic() + (HURRY_S if hurry else PATIENCE_S)
+        lost: list[str] = []
+        is_free = self._busy.acquire(timeout=HURRY_S if hurry else PATIENCE_S)
+        try:
+            if is_free:
+                self._collect()
+                self._settle()
+        except (OSError, GittrackError, ValueError) as error:
+            lost.append(f"some of what it read: {error}")
+        finally:
+            if is_free:
+                self._busy.release()
+        self._known.save()
+        return self._found(lost)
+
+    def _found(self, lost: list[str]) -> Found:
+        whole: dict[str, _Input] = {}
+        for name, one in self._inputs.items():
+            if self._is_declared(name):
+                continue
+            reason = one.lost or self._doubt(name, one) or _unnameable(name)
+            if reason is None:
+                whole[name] = one
+            else:
+                lost.append(f"data {name!r}: {reason}")
+        if opens.state.full:
+            lost.append(f"data: it opened more than {opens.MAX_PATHS} files, and the others are not known")
+        if len(lost) > _NAMED:
+            lost[_NAMED:] = [f"data: {len(lost) - _NAMED} more files"]
+        return Found([self._entry(place, names, whole) for place, names in grouped(whole).items()], lost)
+
+    def _doubt(self, name: str, one: _Input) -> str | None:
+        """Return why the digest is not that of what was read, None when it is."""
+        if one.digest is None:
+            return "there was no time to hash it"
+        try:
+            is_same = stamp_of(one.file.stat()) == one.stamp and name not in self._changed_by_job
+        except OSError:
+            return "it was removed after it was read"
+        return None if is_same else "it changed after it was read"
+
+    def _entry(self, place: str, names: list[str], whole: dict[str, _Input]) -> DataFile:
+        """Return one file, or the files that were read of one folder, as an entry of the run's data."""
+        inputs = [whole[name] for name in names]
+        size = sum(one.stamp[2] for one in inputs)
+        kept = {one.kept_by for one in inputs}
+        kept_by = kept.pop() if len(kept) == 1 else "nobody"
+        if names == [place]:
+            return DataFile(place, _known_digest(inputs[0]), size, kept_by, how="read")
+        manifest = hashing.manifest_of((name[len(place) + 1 :], _known_digest(whole[name])) for name in names)
+        with contextlib.suppress(OSError):  # a full disk: the digest still tells whether it is the same data
+            self._files.put_bytes(manifest)
+        return DataFile(place, digests.of_bytes(manifest), size, kept_by, len(names), "read")
+
+
+_NAMED = 20  # of what is lost; a run's file is read by people
+
+
+def _begin_of(folder: Path) -> int:
+    """Return when the live folder appeared, by the clock of the disk, which lags behind the system's."""
+    try:
+        return folder.stat().st_ctime_ns
+    except OSError:
+        return time.time_ns()
+
+
+def _known_digest(one: _Input) -> Digest:
+    assert one.digest is not None
+    return one.digest
+
+
+def _has_token(file: Path) -> bool:
+    try:
+        return has_token(file.read_bytes())
+    except OSError:
+        return False
+
+
+def _unnameable(name: str) -> str | None:
+    try:
+        formats.data_path(name)
+    except InvalidValue as error:
+        return str(error)
+    return None
+
+
+def known_of(layout: Layout) -> KnownDigests:
+    """Return the digests that this process knows in a clone."""
+    return _known.setdefault(layout.private, KnownDigests(layout))
+
+
+_known: dict[Path, KnownDigests] = {}
+
+
+def _begun(folder: str) -> None:
+    opens.state.runs = (*opens.state.runs, folder)
+    _pass_on()
+
+
+def _ended(folder: str) -> None:
+    opens.state.runs = tuple(run for run in opens.state.runs if run != folder)
+    _pass_on()
+
+
+def _pass_on() -> None:
+    """Let the Python processes that this one starts tell what they read, too."""
+    folders = (*opens.state.spools, *opens.state.runs)
+    configs.pass_on("READS", os.pathsep.join(folders) if folders else None)
+
+
+def follow(
+    project: Project, config: Config, capture: Capture | None, files: FileStore, folder: Path
+) -> Reads | None:
+    """Return what follows the reads of a new run; None where it is switched off, or its code is not known."""
+    if capture is None or not opens.state.installed or not config.capture_reads:
+        return None
+    return Reads(project, config, capture, files, folder)
+
+
+def warn_of(entries: Iterable[DataFile]) -> None:
+    """Warn of the inputs that nobody keeps, each once in the life of this process."""
+    missing = [entry for entry in entries if entry.kept_by == "nobody" and entry.path not in _warned]
+    if not missing:
+        return
+    _warned.update(entry.path for entry in missing)
+    shown = ", ".join(f"{entry.path} ({_size(entry.size)}, not kept)" for entry in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    paths = " ".join(shlex.quote(entry.path) for entry in missing[:_SHOWN])
+    warn(f"this run would not reproduce without {shown}{more}: gittrack keep {paths}")
+
+
+_SHOWN = 3
+_warned: set[str] = set()
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count} {unit}"
+        count //= 1000
+    return f"{count} GB"
+
+
+if configs.captures_reads():
+    opens.install(configs.reads_for())
