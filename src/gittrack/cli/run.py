@@ -46,6 +46,11 @@ Examples:
     multiple=True,
     help="Artifacts and metrics that no two executions share; 'gittrack repro' does not compare them.",
 )
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Find what the command reads with strace, in whatever language it is written (Linux).",
+)
 @json_option
 @click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -57,11 +62,13 @@ def run_command(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     volatile: tuple[str, ...],
+    trace: bool,
     as_json: bool,
     argv: tuple[str, ...],
 ) -> None:
     """Run a command and record it: code, exit code, output, environment, data.
 
+    Data that it reads is found by itself in Python processes that import gittrack, and in all with --trace.
     A Python program that calls gittrack logs to the same run. Exits with the command's own code; 128 and the
     signal's number for a command that was killed. With --json, the last line of stdout is the JSON object.
     """
@@ -87,6 +94,7 @@ def run_command(
         tags=tags,
         data=data,
         volatile=volatile,
+        traced=trace,
     )
     _tell(outcome, as_json)
     context.exit(outcome.exit_code)

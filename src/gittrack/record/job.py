@@ -18,8 +18,11 @@ from gittrack.config import Config, Surroundings
 from gittrack.entities.record import Digest, RunId
 from gittrack.errors import NotFound
 from gittrack.record import live, origin
+from gittrack.record import trace as tracing
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
+from gittrack.record.warning import warn
+from gittrack.store import durable
 
 STDERR = f"{live.LOGS_FOLDER}/stderr.txt"  # progress bars, and warnings with the paths of a machine
 SOURCE_TAG = "gittrack.source"
@@ -56,18 +59,37 @@ def run_command(
     tags: Mapping[str, Any] | None = None,
     data: Sequence[str] = (),
     volatile: Sequence[str] = (),
+    traced: bool = False,
 ) -> Outcome:
     """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
 
     What it prints also goes to `stdout` and `stderr`. Its standard error is volatile: a reproduction does not
     compare it.
 
+    Args:
+        project: What it is recorded into.
+        config: The project's settings.
+        around: What the surrounding process says.
+        argv: Program and arguments.
+        stdout: Takes what the command prints.
+        stderr: Takes what it prints there.
+        experiment: The experiment it belongs to.
+        name: A label; made up when there is none.
+        params: Input values.
+        tags: Tags to start with.
+        data: Files and folders that it reads.
+        volatile: Artifacts and metrics that no two executions share.
+        traced: Find what its processes read with strace, in whatever language they are.
+
     Raises:
         NotFound: There is no such program, or no such data.
         InvalidValue: A param, tag or path cannot be recorded.
+        Conflict: strace may not trace here.
     """
     if shutil.which(argv[0]) is None:
         raise NotFound(f"there is no program '{argv[0]}'", hint=f"command -v {shlex.quote(argv[0])}")
+    if traced:
+        tracing.check()
     command = origin.of_arguments(list(argv), project.root, around.variables)
     run = ActiveRun.begin(
         project,
@@ -83,7 +105,10 @@ def run_command(
         run.set_volatile(STDERR, *volatile)
         for path in data:
             run.log_data(path)
-        returned = _execute(argv, run.run_id, project, (stdout, stderr))
+        trace = _trace(project) if traced else None
+        returned = _execute(argv, run.run_id, project, (stdout, stderr), trace)
+        if trace is not None:
+            run.take_trace(trace.finish())
     except BaseException as error:
         run.end_with(error)
         raise
@@ -94,13 +119,28 @@ def run_command(
     return Outcome(run.run_id, run.digest, exit_code)
 
 
-def _execute(argv: Sequence[str], run_id: RunId, project: Project, sinks: tuple[BinaryIO, BinaryIO]) -> int:
+def _trace(project: Project) -> tracing.Trace | None:
+    try:
+        durable.make_folder(project.layout.tmp)
+        return tracing.Trace(project.layout.tmp)
+    except OSError as error:
+        warn(f"gittrack cannot follow what the command reads: {error}")
+        return None
+
+
+def _execute(
+    argv: Sequence[str],
+    run_id: RunId,
+    project: Project,
+    sinks: tuple[BinaryIO, BinaryIO],
+    trace: tracing.Trace | None,
+) -> int:
     folder = project.layout.live_run(run_id) / live.LOGS_FOLDER
     with suppress(OSError):  # no parents: a live folder that could not be made must not come to be half there
         folder.mkdir(exist_ok=True)
     try:
         process = subprocess.Popen(
-            list(argv),
+            list(argv) if trace is None else trace.argv(argv),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=configs.inherited(run_id, project.home),
@@ -115,6 +155,8 @@ def _execute(argv: Sequence[str], run_id: RunId, project: Project, sinks: tuple[
         (process.stderr, sinks[1], folder / "stderr.txt"),
     )
     threads = [threading.Thread(target=_tee, args=stream, daemon=True) for stream in streams]
+    if trace is not None:
+        trace.follow()
     with _signals_meant_for(process):
         for thread in threads:
             thread.start()

@@ -13,10 +13,11 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 
 from gittrack import config as configs
 from gittrack.config import Config
@@ -27,7 +28,7 @@ from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.git.screening import has_token, is_secret_name
 from gittrack.record import format as formats
-from gittrack.record import opens
+from gittrack.record import opens, readers
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
 from gittrack.record.whereabouts import Whereabouts, grouped
@@ -119,6 +120,21 @@ class Reads:
             self._inputs.setdefault(name, _Input(Path(path), stamp))
             if changed:
                 self._changed_by_job.add(name)
+
+    def take(self, read: Mapping[str, bool], written: Collection[str]) -> None:
+        """Take what a tracer saw: files that were first read, with whether they were changed later, and others."""
+        with self._busy:
+            for path in written:
+                opens.seen[path] = None
+            for path, changed in read.items():
+                self._take_traced(path, changed=changed)
+
+    def _take_traced(self, path: str, *, changed: bool) -> None:
+        with contextlib.suppress(OSError):  # it was only passing by
+            info = os.stat(path)  # noqa: PTH116 - there may be very many
+            if S_ISREG(info.st_mode):
+                stamp = stamp_of(info)
+                self.add(path, (*stamp[:3], 0, 0) if changed else stamp, changed=changed)
 
     def _name(self, path: str, stamp: Stamp) -> str | None:
         """Return how the run names a file, None for one that is no input, or that the captured code has."""
@@ -380,3 +396,4 @@ def _size(count: int) -> str:
 
 if configs.captures_reads():
     opens.install(configs.reads_for())
+    readers.watch()

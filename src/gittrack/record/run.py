@@ -46,6 +46,7 @@ from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
     from gittrack.entities.tracking import Run, RunData, RunInfo, RunInputs, RunOutputs
+    from gittrack.record.trace import Accesses
 
 
 class ActiveRun(ValueLog, ArtifactLog):
@@ -447,6 +448,11 @@ class ActiveRun(ValueLog, ArtifactLog):
         with contextlib.suppress(OSError):  # the folder was removed under our hands
             return live.journal_names(folder) == [self._journal.name]
         return False
+
+    def take_trace(self, accesses: Accesses) -> None:
+        """Take what a tracer saw of the processes of the run: files that they read are its data."""
+        if self._reads is not None:
+            self._reads.take(accesses.read, accesses.written)
 
     def _log_reads(self, *, hurry: bool) -> None:
         """Record what was read without being declared, and say what of it is not kept."""
