@@ -12,6 +12,7 @@ from bench.harness import Figure, JobFailed
 NAMES = (
     "log_metric",
     "start",
+    "capture",
     "short_runs",
     "imports",
     "query",

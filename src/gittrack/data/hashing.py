@@ -78,14 +78,16 @@ def keep_files(
     if known is None:
         return _put(files, store)
     stamps = [stamp_of(file.stat()) for file in files]
-    kept = {file: found for file, stamp in zip(files, stamps, strict=True) if (found := known.find(stamp))}
-    rest = [file for file in files if file not in kept or not store.has(kept[file])]
-    stored = dict(zip(rest, _put(rest, store), strict=True))
-    taken = [stored.get(file) or (kept[file], stamp[2]) for file, stamp in zip(files, stamps, strict=True)]
-    for file, stamp, (digest, _) in zip(files, stamps, taken, strict=True):
-        if file in stored and stamp_of(file.stat()) == stamp:
-            known.add(stamp, digest)
-    return taken
+    found = [known.find(stamp) for stamp in stamps]
+    new = [place for place, digest in enumerate(found) if digest is None or not store.has(digest)]
+    stored = dict(zip(new, _put([files[place] for place in new], store), strict=True))
+    for place, (digest, _) in stored.items():
+        if stamp_of(files[place].stat()) == stamps[place]:
+            known.add(stamps[place], digest)
+    return [
+        stored[place] if digest is None or place in stored else (digest, stamps[place][2])
+        for place, digest in enumerate(found)
+    ]
 
 
 def _put(files: Sequence[Path], store: FileStore) -> list[tuple[Digest, int]]:

@@ -61,10 +61,21 @@ class Capture:
 
     def takes(self, path: str) -> bool:
         """Whether a file at `path` is of those that were captured, here or in a submodule."""
-        parts = path.split("/")
-        if parts[0] == ".gittrack" or ".git" in parts or any(part in ("", "..") for part in parts):
-            return False
-        return not ({f"{folder}/" for folder in _folders_of(path)} | {path}) & self._not_taken
+        folder, _, name = path.rpartition("/")
+        if folder not in self._taken_folders:
+            parts = f"{folder}/-".removeprefix("/").split("/")
+            is_private = (
+                parts[0] == ".gittrack" or ".git" in parts or any(part in ("", "..") for part in parts)
+            )
+            above = {f"{one}/" for one in _folders_of("/".join(parts))}
+            self._taken_folders[folder] = not (is_private or above & self._not_taken)
+        is_name = name not in ("", "..", ".git") and path != ".gittrack"
+        return is_name and self._taken_folders[folder] and path not in self._not_taken
+
+    @cached_property
+    def _taken_folders(self) -> dict[str, bool]:
+        """Whether files in a folder can be of those that were captured, as far as somebody has asked."""
+        return {}
 
     @cached_property
     def _not_taken(self) -> frozenset[str]:

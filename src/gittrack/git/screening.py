@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,9 @@ _SECRET_NAMES = (
     "client_secret*.json",
 )
 _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "id_*.pub")
+_SECRET_NAME, _HARMLESS_NAME = (
+    re.compile("|".join(map(translate, patterns))) for patterns in (_SECRET_NAMES, _HARMLESS)
+)
 _CODE = (".py", ".pyi", ".ipynb", ".js", ".ts", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".md", ".rst")
 _TOKEN = re.compile(
     rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
@@ -136,10 +139,9 @@ def select(root: Path, changes: Iterable[Change], *, max_bytes: int, max_total_b
 def is_secret_name(path: bytes) -> bool:
     """Whether a file of this name usually holds a secret."""
     name = os.fsdecode(path.rsplit(b"/", 1)[-1]).lower()
-    if any(fnmatchcase(name, pattern) for pattern in _HARMLESS):
+    if _HARMLESS_NAME.match(name):
         return False
-    found = any(fnmatchcase(name, pattern) for pattern in _SECRET_NAMES)
-    return found and not (name.endswith(_CODE) and "credentials" in name)
+    return _SECRET_NAME.match(name) is not None and not (name.endswith(_CODE) and "credentials" in name)
 
 
 def has_token(content: bytes) -> bool:

@@ -68,6 +68,10 @@ def _git_holds(source: Path, inside: str, capture: Capture | None) -> bool:
     """Whether the captured tree has all of `source` as it is now."""
     if capture is None or not source.exists():
         return False
+    if source.is_dir() and not capture.takes(
+        f"{inside}/-"
+    ):  # a folder that git ignores, however many files it has
+        return False
     files = (
         [(inside, source)]
         if source.is_file()

@@ -61,7 +61,7 @@ class Found:
 class _Input:
     """One file that was read: where it is, how it was then, and what it held."""
 
-    file: Path
+    file: str
     stamp: Stamp
     digest: Digest | None = None
     kept_by: str = "nobody"
@@ -117,7 +117,7 @@ class Reads:
         """
         name = self._name(path, stamp)
         if name is not None:
-            self._inputs.setdefault(name, _Input(Path(path), stamp))
+            self._inputs.setdefault(name, _Input(path, stamp))
             if changed:
                 self._changed_by_job.add(name)
 
@@ -198,7 +198,7 @@ class Reads:
 
     def _hash(self, name: str, one: _Input) -> None:
         try:
-            if stamp_of(one.file.stat()) == one.stamp:
+            if stamp_of(os.stat(one.file)) == one.stamp:  # noqa: PTH116 - there may be very many
                 one.digest, _ = self._known.digest(one.file, give_up=self._is_late)
             else:
                 one.lost = "it changed after it was read"
@@ -216,7 +216,7 @@ class Reads:
             wanted = [one for one in wanted if one not in missing]
             missing = []
         try:
-            stored = hashing.keep_files([one.file for one in missing], self._files)
+            stored = hashing.keep_files([Path(one.file) for one in missing], self._files)
         except (OSError, GittrackError):  # a full disk, or a file that has just gone: kept by nobody
             wanted = [one for one in wanted if one.digest is not None and self._files.has(one.digest)]
         else:
@@ -233,11 +233,10 @@ class Reads:
             return "outside"
         if one.digest is not None and self._files.has(one.digest):
             return "cache"
-        if size > self._config.capture_data_max_bytes or is_secret_name(os.fsencode(name)):
+        is_much = self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files >= MAX_KEPT_FILES
+        if is_much or size > self._config.capture_data_max_bytes:
             return "nobody"
-        if self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files >= MAX_KEPT_FILES:
-            return "nobody"
-        if size <= _SCANNED and _has_token(one.file):
+        if is_secret_name(os.fsencode(name)) or (size <= _SCANNED and _has_token(one.file)):
             return "nobody"
         self._kept_bytes += size
         self._kept_files += 1
@@ -287,10 +286,10 @@ class Reads:
         if one.digest is None:
             return "there was no time to hash it"
         try:
-            is_same = stamp_of(one.file.stat()) == one.stamp and name not in self._changed_by_job
+            is_same = stamp_of(os.stat(one.file)) == one.stamp  # noqa: PTH116
         except OSError:
             return "it was removed after it was read"
-        return None if is_same else "it changed after it was read"
+        return None if is_same and name not in self._changed_by_job else "it changed after it was read"
 
     def _entry(self, place: str, names: list[str], whole: dict[str, _Input]) -> DataFile:
         """Return one file, or the files that were read of one folder, as an entry of the run's data."""
@@ -322,9 +321,9 @@ def _known_digest(one: _Input) -> Digest:
     return one.digest
 
 
-def _has_token(file: Path) -> bool:
+def _has_token(file: str) -> bool:
     try:
-        return has_token(file.read_bytes())
+        return has_token(Path(file).read_bytes())
     except OSError:
         return False
 
