@@ -14,7 +14,7 @@ from gittrack.housekeeping.fsck import fsck
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.objects import FileStore
-from tests.conftest import commit_all, git
+from tests.conftest import commit_all, git, write
 from tests.housekeeping.helpers import begin, flip, opened, record
 
 
@@ -43,6 +43,18 @@ def test_content_that_no_run_needs_is_freed_and_the_rest_is_kept_with_a_reason(r
     assert gc.apply(plan) == 6
     assert freed(repo) == set()
     assert fsck(*opened(repo)).findings == []
+
+
+def test_lock_files_and_patches_that_an_environment_names_stay(repo: Path) -> None:
+    write(repo, {".gitignore": "uv.lock\n", "uv.lock": "pins"})
+    record(repo)
+    (lock,) = (digest for digest, size in FileStore(opened(repo)[1]).all() if size == 4)
+    commit(*opened(repo))
+    assert freed(repo) == set()
+    for file in (repo / ".gittrack/envs").glob("*/*"):
+        file.unlink()
+    assert freed(repo) == set()
+    assert lock == digests.of_bytes(b"pins")
 
 
 def test_young_content_stays(repo: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from gittrack.data import hashing
 from gittrack.entities.record import Digest, RunId, RunRecord
@@ -40,6 +41,14 @@ def wanted(run: RunRecord, files: FileStore) -> Iterator[Digest]:
         yield entry.digest
         if entry.files is not None:
             yield from (digest for _, digest in manifest(files, entry.digest))
+
+
+def kept_for_environment(environment: Mapping[str, Any]) -> Iterator[Digest]:
+    """Yield digests of lock files, and of patches of projects beside the repository, that may be in the store."""
+    yield from environment.get("locks", {}).values()
+    for origin in environment.get("origins", {}).values():
+        if digests.is_digest(origin.get("patch")):
+            yield Digest(origin["patch"])
 
 
 def manifest(files: FileStore, digest: Digest) -> list[tuple[str, Digest]]:

@@ -7,6 +7,7 @@ by an event is a run; only a purge takes it out. While one of them cannot be rea
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from gittrack.git import keep as keeping
 from gittrack.git import worktree
 from gittrack.git.repo import Repository
 from gittrack.housekeeping import recover, stored
-from gittrack.housekeeping.contents import wanted
+from gittrack.housekeeping.contents import kept_for_environment, wanted
 from gittrack.record import format as formats
 from gittrack.record import live
 from gittrack.store import digest as digests
@@ -230,6 +231,9 @@ def _ask_folder(layout: Layout, needs: _Needs, files: FileStore) -> None:
                 needs.unreadable.append(str(path))
                 continue
             _ask(place, content, str(path), needs, files)
+        elif place.startswith(f"{stored.ENVIRONMENTS}/") and place not in needs.places:
+            with contextlib.suppress(OSError):
+                _ask_environment(place, stored.read_regular(layout.committed / place), needs)
 
 
 def _ask_git(repo: Repository, needs: _Needs, files: FileStore, progress: Progress | None) -> None:
@@ -238,7 +242,11 @@ def _ask_git(repo: Repository, needs: _Needs, files: FileStore, progress: Progre
     head = repo.head()
     commits += [*recover.stashes(repo), *([head] if head else [])]
     trees = stored.Trees(repo, commits)
-    found = [entry for entry in trees.all() if entry.place.startswith(f"{stored.RUNS}/")]
+    everything = trees.all()
+    found = [entry for entry in everything if entry.place.startswith(f"{stored.ENVIRONMENTS}/")]
+    for entry, contents in zip(found, trees.files(found), strict=True):
+        _ask_environment(entry.place, next(iter(contents.values()), b""), needs)
+    found = [entry for entry in everything if entry.place.startswith(f"{stored.RUNS}/")]
     for done, (entry, contents) in enumerate(zip(found, trees.files(found), strict=True)):
         if progress is not None:
             progress("runs in git", done, len(found))
@@ -257,6 +265,12 @@ def _ask(place: str, content: bytes, where: str, needs: _Needs, files: FileStore
         return
     needs.places.add(place)
     _take(run, needs, files)
+
+
+def _ask_environment(place: str, content: bytes, needs: _Needs) -> None:
+    with contextlib.suppress(Damaged):  # fsck's to name; no run can be rebuilt from it
+        needs.digests.update(kept_for_environment(formats.load_environment(content)))
+        needs.places.add(place)
 
 
 def _take(run: RunRecord, needs: _Needs, files: FileStore) -> None:

@@ -41,6 +41,7 @@ def merge(
         models=_distinct(runs, "models"),
         supersedes=tuple(sorted(_distinct(runs, "supersedes"))),
         volatile=_distinct(runs, "volatile"),
+        imports=tuple(sorted(_distinct(runs, "imports"))),
         lost=_distinct(runs, "lost"),
         metrics=points.summaries(),
         series=_series(points) if len(parts) > 1 else latest.series,

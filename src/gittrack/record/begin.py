@@ -68,11 +68,16 @@ _FRESH_S = 1.0
 _groups: dict[tuple[Path, str], tuple[float, Group]] = {}
 
 
-def environment(project: Project, lost: list[str]) -> Digest | None:
+def environment(project: Project, capture: Capture | None, lost: list[str]) -> Digest | None:
     """Return the digest of this process's environment, or None with the reason added to `lost`."""
     try:
-        return environments.record(project.layout)
-    except OSError as error:
+        return environments.record(
+            project.layout,
+            (project.root, project.home),
+            folder=Path.cwd(),
+            holds=None if capture is None else capture.holds,
+        )
+    except (OSError, GittrackError) as error:
         lost.append(f"environment: {error}")
         return None
 

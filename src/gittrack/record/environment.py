@@ -1,74 +1,316 @@
-"""What a process runs in: interpreter, platform, installed distributions, machine. No process is started."""
+"""What a process runs in: interpreter, platform, installed distributions, machine.
+
+A *fingerprint* (names and times of the distributions' metadata) is taken at each start; the metadata are read when
+it is new. No process is started, except git for a project that is installed in place from another repository.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gittrack.entities.record import Digest
+from gittrack.errors import GittrackError
+from gittrack.git import beside
+from gittrack.git.beside import Beside
 from gittrack.record import format as formats
+from gittrack.record import installed
+from gittrack.record.installed import Installed, Place
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
+from gittrack.store.objects import FileStore
+
+RECORDER = "gittrack"  # records, and is no input of a run
+_READING = "1"  # changed when the metadata are read in another way: what is kept of them is read anew
+_REMEMBERED = 16  # states of lock files, and of projects beside, with one set of distributions
+_LOCKS = re.compile(
+    r"uv\.lock|pylock(\..+)?\.toml|requirements.*\.txt|poetry\.lock|pdm\.lock|Pipfile\.lock|pixi\.lock"
+    r"|environment\.ya?ml|conda-lock\.ya?ml"
+)
 
 
-def capture() -> dict[str, Any]:
-    """Return python, platform and distributions (name to version) of this process.
+def capture(roots: Sequence[Path] = ()) -> dict[str, Any]:
+    """Return what this process runs in.
 
-    The names of the folders `NAME-VERSION.dist-info` are read, not the files in them: a millisecond for three
-    hundred distributions, where importlib.metadata takes eighty.
+    Args:
+        roots: Working trees whose code is recorded by itself: of a project installed in place from there the path
+            inside is told, and no commit.
+
+    Returns:
+        python, platform, distributions (name to version); origins, digests and conda as far as there are any, see
+        `Installed`.
     """
-    system = os.uname() if hasattr(os, "uname") else None
+    found = installed.scan(sys.path)
+    known = installed.read(found)
+    states = beside.look_at(_beside(known.origins, roots))
+    return _document(found, known, states, roots, None)
+
+
+def interpreter() -> dict[str, str]:
+    """Return version, implementation and build of this Python, and whether it sees the system's packages."""
     return {
-        "python": {
-            "version": ".".join(map(str, sys.version_info[:3])),
-            "implementation": sys.implementation.name,
-        },
-        "platform": {
-            "system": system.sysname if system else sys.platform,
-            "release": system.release if system else "",
-            "machine": system.machine if system else os.environ.get("PROCESSOR_ARCHITECTURE", ""),
-        },
-        "distributions": dict(sorted(_distributions(sys.path).items())),
+        "version": ".".join(map(str, sys.version_info[:3])),
+        "implementation": sys.implementation.name,
+        "build": " ".join(sys.version.split()),
+        "cache_tag": sys.implementation.cache_tag or "",
+        "packages": _packages(),
     }
 
 
-def _distributions(path: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for folder in path:
-        try:
-            entries = os.scandir(folder or ".")
-        except OSError:
-            continue
-        with entries:
-            for entry in entries:
-                stem, _, kind = entry.name.rpartition(".")
-                if kind in ("dist-info", "egg-info") and "-" in stem:
-                    name, version = stem.split("-")[:2]
-                    found.setdefault(name.lower().replace("_", "-"), version)
-    return found
+def _packages() -> str:
+    if sys.prefix == sys.base_prefix:
+        return "of the interpreter"
+    try:
+        text = Path(sys.prefix, "pyvenv.cfg").read_text().lower()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    shared = re.search(r"^include-system-site-packages\s*=\s*true", text, re.MULTILINE)
+    return "its own and the system's" if shared else "its own"
 
 
-@cache
-def _recorded(_process: int) -> tuple[Digest, bytes]:
-    content = formats.dump_environment(capture())
-    return digests.of_bytes(content), content
+def _platform() -> dict[str, str]:
+    system = os.uname() if hasattr(os, "uname") else None
+    facts = {
+        "system": system.sysname if system else sys.platform,
+        "release": system.release if system else "",
+        "machine": system.machine if system else os.environ.get("PROCESSOR_ARCHITECTURE", ""),
+    }
+    with suppress(AttributeError, ValueError, OSError):  # another system than Linux, another library
+        facts["libc"] = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    return facts
 
 
-def record(layout: Layout) -> Digest:
+def _document(
+    found: Mapping[str, Place],
+    known: Installed,
+    states: Mapping[Path, Beside],
+    roots: Sequence[Path],
+    keep: FileStore | None,
+) -> dict[str, Any]:
+    sources = dict(sorted({**_uninstalled(found, roots), **known.origins}.items()))
+    origins = {name: _settled(name, origin, states, roots, keep) for name, origin in sources.items()}
+    given = {"origins": origins, "digests": dict(known.digests), "conda": installed.conda(sys.prefix)}
+    return {
+        "python": interpreter(),
+        "platform": _platform(),
+        "distributions": {name: place.version for name, place in found.items()},
+        **{key: value for key, value in given.items() if value},
+    }
+
+
+def _uninstalled(found: Mapping[str, Place], roots: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """Return origins of projects that are imported from the code itself, where a build left their metadata."""
+    places = {name: Path(place.path).parent for name, place in found.items()}
+    return {
+        name: {"kind": "editable", "path": str(place)}
+        for name, place in places.items()
+        if any(place.is_relative_to(root) for root in roots) and not place.is_relative_to(sys.prefix)
+    }
+
+
+def _settled(
+    name: str,
+    origin: Mapping[str, str],
+    states: Mapping[Path, Beside],
+    roots: Sequence[Path],
+    keep: FileStore | None,
+) -> dict[str, str]:
+    """Return an origin with what makes a folder's content known: its place in the code, or commit and patch."""
+    inside = _inside(origin, roots)
+    if inside is not None:
+        return {"kind": origin["kind"], "inside": inside}
+    state = states.get(Path(origin.get("path", "")))
+    if state is None or name == RECORDER:
+        return dict(origin)
+    facts = {**origin, **({"commit": state.commit} if state.commit else {})}
+    if state.untracked:
+        facts["untracked"] = str(state.untracked)
+    if state.changed and state.commit:
+        patch = _patch(Path(origin["path"]))
+        if patch is None:
+            facts["lost"] = "its uncommitted changes"
+        elif patch:
+            facts["patch"] = keep.put_bytes(patch)[0] if keep else digests.of_bytes(patch)
+    return facts
+
+
+def _patch(folder: Path) -> bytes | None:
+    try:
+        return beside.changes(folder)
+    except GittrackError:
+        return None
+
+
+def _inside(origin: Mapping[str, str], roots: Iterable[Path]) -> str | None:
+    for root in roots:
+        if "path" in origin and Path(origin["path"]).is_relative_to(root):
+            return Path(origin["path"]).relative_to(root).as_posix()
+    return None
+
+
+def _beside(origins: Mapping[str, Mapping[str, str]], roots: Sequence[Path]) -> list[Path]:
+    """Return the folders from which projects are installed that the record of the code does not cover."""
+    return [
+        Path(origin["path"])
+        for name, origin in origins.items()
+        if origin["kind"] in ("editable", "folder")
+        and "path" in origin
+        and name != RECORDER
+        and _inside(origin, roots) is None
+    ]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """The environment of this process: its digest, its file's content where it was made, and its fingerprint."""
+
+    digest: Digest
+    content: bytes | None
+    fingerprint: str
+
+
+_taken: dict[tuple[object, ...], _Taken] = {}
+
+
+def record(
+    layout: Layout,
+    roots: Sequence[Path] = (),
+    *,
+    folder: Path | None = None,
+    holds: Callable[[str], bool] | None = None,
+) -> Digest:
     """Keep this process's environment in the store; return its digest. Taken once a process.
+
+    Args:
+        layout: Where the store is.
+        roots: Working trees whose code is recorded by itself; lock files at the top of the first are noted.
+        folder: Where the command runs; lock files there are noted too.
+        holds: Whether the captured code has a file, by its path from the top; the content of a lock file that it
+            lacks is kept.
 
     Raises:
         OSError: The disk does not take it.
     """
-    digest, content = _recorded(os.getpid())
-    if not layout.environment(digest).is_file():
-        durable.write_once(layout.unsaved.environment(digest), content, tmp=layout.tmp)
-    return digest
+    place = (os.getpid(), layout.private, *roots, folder)
+    taken = _taken.get(place)
+    if taken is None:
+        taken = _taken[place] = _take(layout, roots, folder, holds)
+    kept = (layout.environment(taken.digest), layout.unsaved.environment(taken.digest))
+    if not any(path.is_file() for path in kept):
+        if taken.content is None:
+            taken = _taken[place] = _take(layout, roots, folder, holds, anew=True)
+        durable.write_once(layout.unsaved.environment(taken.digest), taken.content or b"", tmp=layout.tmp)
+    return taken.digest
+
+
+def _take(
+    layout: Layout,
+    roots: Sequence[Path],
+    folder: Path | None,
+    holds: Callable[[str], bool] | None,
+    *,
+    anew: bool = False,
+) -> _Taken:
+    found = installed.scan(sys.path)
+    locks = _locks(roots[0] if roots else None, folder)
+    told = (_READING, sys.version, _platform(), sys.prefix, *map(str, roots), installed.fingerprint(found))
+    fingerprint = hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+    cache = layout.index / f"environment-{fingerprint}.json"
+    memory = _memory(cache)
+    states = beside.look_at(map(Path, memory.get("beside", ())))
+    key = _key(states, locks)
+    known = memory.get("digests", {}).get(key)
+    if digests.is_digest(known) and not anew:
+        return _Taken(Digest(known), None, fingerprint)
+    facts = installed.read(found)
+    around = _beside(facts.origins, roots)
+    states = beside.look_at(around)
+    key = _key(states, locks)
+    files = FileStore(layout)
+    document = _document(found, facts, states, roots, files)
+    if locks:
+        document["locks"] = {name: _kept(path, name, files, holds) for name, (path, _) in locks.items()}
+    content = formats.dump_environment(document)
+    digest = digests.of_bytes(content)
+    latest = dict(list(memory.get("digests", {}).items())[-_REMEMBERED:])
+    _remember(
+        layout, fingerprint, facts, {"beside": list(map(str, around)), "digests": {**latest, key: digest}}
+    )
+    return _Taken(digest, content, fingerprint)
+
+
+def _key(states: Mapping[Path, Beside], locks: Mapping[str, tuple[Path, str]]) -> str:
+    told = (
+        [(str(path), state.state) for path, state in states.items()],
+        [stamp for _, stamp in locks.values()],
+    )
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _locks(root: Path | None, folder: Path | None) -> dict[str, tuple[Path, str]]:
+    """Return lock files at the top and in the command's folder, by their path from the top, with size and time."""
+    if root is None:
+        return {}
+    found = {}
+    for place in dict.fromkeys((root, folder or root)):
+        try:
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if _LOCKS.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                info = entry.stat()
+                path = Path(entry.path)
+                name = path.relative_to(root).as_posix() if path.is_relative_to(root) else entry.name
+                found[name] = (path, f"{name} {info.st_size} {info.st_mtime_ns} {info.st_ino}")
+    return found
+
+
+def _kept(path: Path, name: str, files: FileStore, holds: Callable[[str], bool] | None) -> str:
+    if holds is not None and not holds(name):
+        return files.put_file(path)[0]
+    return digests.of_bytes(path.read_bytes())
+
+
+def _memory(cache: Path) -> dict[str, Any]:
+    try:
+        memory = json.loads(cache.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return memory if isinstance(memory, dict) else {}
+
+
+def _remember(layout: Layout, fingerprint: str, facts: Installed, memory: dict[str, Any]) -> None:
+    """Keep what was read beside the index: the digest is what a start needs, the modules are what an end needs."""
+    with suppress(OSError):  # a read-only disk: read again next time
+        for name, content in (("environment", memory), ("modules", asdict(facts)["modules"])):
+            path = layout.index / f"{name}-{fingerprint}.json"
+            durable.replace_file(path, json.dumps(content).encode(), tmp=layout.tmp)
+
+
+def imported(layout: Layout) -> list[str]:
+    """Return the distributions of which this process has imported a module, by name; empty when that is not known.
+
+    Of a namespace that several distributions share, all count.
+    """
+    taken = next(
+        (taken for place, taken in _taken.items() if place[:2] == (os.getpid(), layout.private)), None
+    )
+    if taken is None:
+        return []
+    modules = _memory(layout.index / f"modules-{taken.fingerprint}.json")
+    tops = {name.partition(".")[0] for name in list(sys.modules)}
+    return sorted({name for top in tops & modules.keys() for name in modules[top]} - {RECORDER})
 
 
 @cache

@@ -15,6 +15,7 @@ from gittrack.entities.record import (
     Code,
     Command,
     DataFile,
+    Digest,
     Event,
     LeftOut,
     MetricSummary,
@@ -90,6 +91,7 @@ def dump_run(run: RunRecord) -> bytes:
                 artifacts=[{"path": a.path, "digest": a.digest, "size": a.size} for a in run.artifacts],
                 models=[_model_document(used) for used in run.models],
                 volatile=list(run.volatile),
+                imports=list(run.imports),
                 error=run.error,
                 lost=list(run.lost),
             ),
@@ -209,7 +211,9 @@ def dump_environment(environment: Mapping[str, Any]) -> bytes:
 
 
 def load_environment(content: bytes, *, what: str = "environment") -> dict[str, Any]:
-    """Return python (version, implementation), platform, and distributions: name to version.
+    """Return python, platform and distributions (name to version), and what more is known.
+
+    That is origins, digests, locks and conda, each by name; see `gittrack.record.environment.capture`.
 
     Raises:
         Damaged: It is not the format of an environment.
@@ -254,6 +258,7 @@ class _Reader:
             artifacts=self._list("artifacts", self._nested(_Reader._artifact)),
             models=self._list("models", self._nested(_Reader._model)),
             volatile=self._list("volatile", _str),
+            imports=self._list("imports", _str),
             error=self._maybe("error", _str),
             lost=self._list("lost", _str),
         )
@@ -278,6 +283,12 @@ class _Reader:
             "python": self._take("python", _texts),
             "platform": self._take("platform", _texts),
             "distributions": self._take("distributions", _texts),
+            **_given(
+                origins=self._maybe("origins", _origins),
+                digests=self._maybe("digests", _digests),
+                locks=self._maybe("locks", _digests),
+                conda=self._maybe("conda", _texts),
+            ),
         }
 
     def _format(self, expected: str) -> None:
@@ -436,6 +447,14 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any], Any]:
 
 def _texts(value: Any) -> dict[str, str]:
     return {key: _str(entry) for key, entry in _mapping(value).items()}
+
+
+def _digests(value: Any) -> dict[str, Digest]:
+    return {key: digests.parse(entry) for key, entry in _mapping(value).items()}
+
+
+def _origins(value: Any) -> dict[str, dict[str, str]]:
+    return {key: _texts(entry) for key, entry in _mapping(value).items()}
 
 
 def _scalars(value: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from gittrack.record import begin, inputs, live, names, origin, reads, values
 from gittrack.record import format as formats
 from gittrack.record import seal as seals
 from gittrack.record.artifacts import ArtifactLog
-from gittrack.record.environment import host
+from gittrack.record.environment import host, imported
 from gittrack.record.experiments import Group, id_of
 from gittrack.record.journal import KEEPING, Journal, deleted, ended
 from gittrack.record.project import Project
@@ -76,6 +76,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         self._name = start.name
         self._end_time: int | None = None
         self._ended = False  # for this process: it logs no more
+        self._is_job = True  # False for who only watches a command that runs in a process of its own
         self._deleted = False
         self._halted = False  # ended or deleted: one look in the hot path
         self._before_end: list[Callable[[], None]] = []
@@ -136,7 +137,7 @@ class ActiveRun(ValueLog, ArtifactLog):
             process=process,
             code=None if capture is None else capture.code,
             command=command or origin.command(project.root, around.variables),
-            environment=begin.environment(project, lost),
+            environment=begin.environment(project, capture, lost),
             parent_run_id=parent,
             repro_of=origin.repro_of(around, process),
             tags=kept,
@@ -144,10 +145,11 @@ class ActiveRun(ValueLog, ArtifactLog):
         )
         journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)
         begin.trust(project, run.code, run.command, run.environment)
-        begun = cls(project, run, journal, owner=True, capture=capture)
+        active = cls(project, run, journal, owner=True, capture=capture)
+        active._is_job = command is None
         folder = project.layout.live_run(run.run_id)
-        begun._reads = reads.follow(project, config, capture, begun._files, folder)
-        return begun
+        active._reads = reads.follow(project, config, capture, active._files, folder)
+        return active
 
     @classmethod
     def attach(cls, project: Project, config: Config, run_id: RunId) -> ActiveRun:
@@ -412,6 +414,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         if self.has_ended:
             return
         self._close_watchers()
+        self._log_imports()
         self._ended = self._halted = True
         self._end_time = time.time_ns() // 1_000_000 if end_time is None else end_time
         self._status = status
@@ -473,6 +476,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         if self.has_ended:
             return
         self._close_watchers()
+        self._log_imports()
         self._ended = self._halted = True
         if self._journal.name:
             if not self._saved():
@@ -500,6 +504,17 @@ class ActiveRun(ValueLog, ArtifactLog):
     def _close_watchers(self) -> None:
         while self._before_end:
             self._before_end.pop()()
+
+    def _log_imports(self) -> None:
+        """Record which distributions this process has imported, where it is the job."""
+        if not self._is_job or self.is_amended or not self.is_mine or self._deleted:
+            return
+        try:
+            found = imported(self._project.layout)
+            if found:
+                self._journal.fact({"imports": found})
+        except (StorageFailed, Conflict):
+            pass  # told when the run ends
 
     def next_step(self, prefix: str) -> int:
         """Return the step after the last of all metrics whose keys begin with `prefix`."""
