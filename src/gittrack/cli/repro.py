@@ -13,6 +13,7 @@ from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
+    from gittrack.repro.environments import Mode
     from gittrack.repro.plan import Plan
     from gittrack.repro.report import Report
 
@@ -43,6 +44,7 @@ Examples:
   gittrack repro trial-05 --rtol 1e-6 --rtol 'val/*=1e-3'
   gittrack repro 3f2a9c1e --times 5 --spread
   gittrack repro 3f2a9c1e --dry-run
+  gittrack repro 3f2a9c1e --env rebuild
 """,
 )
 @run_argument("run")
@@ -75,6 +77,14 @@ Examples:
 )
 @click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")
 @click.option(
+    "--env",
+    type=click.Choice(("current", "rebuild", "auto")),
+    default="current",
+    show_default=True,
+    help="Run it with the Python that runs gittrack; with one that uv makes from exactly the recorded versions; or "
+    "with that only if something differs that the job imported.",
+)
+@click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
 )
 @click.option("--dry-run", is_flag=True, help="Restore the inputs, say what differs, execute nothing.")
@@ -88,6 +98,7 @@ def repro_command(
     times: int,
     spread: bool,
     keep: bool,
+    env: Mode,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -103,7 +114,7 @@ def repro_command(
     with reading() as session, output.Progress() as progress:
         plan = _plan(session, run)
         if dry_run:
-            report = rehearse(plan, progress=progress)
+            report = rehearse(plan, env=env, progress=progress)
         else:
             plan = _agreed(plan, run, yes=yes)
             report = reproduce(
@@ -113,6 +124,7 @@ def repro_command(
                 times=times,
                 accept_spread=spread,
                 keep=keep,
+                env=env,
                 progress=progress,
             )
     if as_json:

@@ -23,6 +23,7 @@ from gittrack.housekeeping import recover, stored
 from gittrack.housekeeping.contents import kept_for_environment, wanted
 from gittrack.record import format as formats
 from gittrack.record import live
+from gittrack.repro import environments
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import FOLDER, RUN_FILE, Layout
@@ -40,7 +41,7 @@ class Freed:
     """Something that goes.
 
     Attributes:
-        kind: `content`, `leftover`, `second copy`, `worktree` or `index`.
+        kind: `content`, `leftover`, `second copy`, `worktree`, `environment` or `index`.
         path: Where it is.
         size: Bytes.
         why: Why it is not needed.
@@ -114,7 +115,8 @@ def plan(
     restore_set_aside(layout)
     needs = _needs(repo, layout, progress)
     content, kept = _content(layout, needs, older_than_s)
-    freed = [*content, *_leftovers(layout, older_than_s), *_second_copies(repo, layout), *_worktrees(repo)]
+    freed = [*content, *_leftovers(layout, older_than_s), *_second_copies(repo, layout)]
+    freed += [*_worktrees(repo), *_environments(layout)]
     unsaved = sum(1 for _ in stored.on_disk(layout.unsaved))
     waiting = unsaved - sum(item.kind == "second copy" for item in freed)
     if waiting:
@@ -135,7 +137,9 @@ def apply(plan: GcPlan, *, progress: Progress | None = None) -> int:
     """
     size = 0
     content = [item for item in plan.freed if item.kind == "content"]
-    rest = [item for item in plan.freed if item.kind not in ("content", "second copy", "worktree")]
+    rest = [
+        item for item in plan.freed if item.kind not in ("content", "second copy", "worktree", "environment")
+    ]
     size += _free_content(plan, content)
     for done, item in enumerate(rest):
         if progress is not None:
@@ -147,8 +151,8 @@ def apply(plan: GcPlan, *, progress: Progress | None = None) -> int:
     copies = {item.path: item.size for item in plan.freed if item.kind == "second copy"}
     dropped = recover.drop_saved(plan.repo, plan.layout) if copies else []
     size += sum(copies.get(plan.layout.unsaved.committed / place, 0) for place in dropped)
-    pooled = {item.path: item.size for item in plan.freed if item.kind == "worktree"}
-    gone = worktree.remove_pool(plan.repo) if pooled else []
+    pooled = {item.path: item.size for item in plan.freed if item.kind in ("worktree", "environment")}
+    gone = [*worktree.remove_pool(plan.repo), *environments.remove_pool(plan.layout)] if pooled else []
     return size + sum(pooled.get(path, 0) for path in gone)
 
 
@@ -342,6 +346,11 @@ def _second_copies(repo: Repository, layout: Layout) -> Iterable[Freed]:
 def _worktrees(repo: Repository) -> Iterable[Freed]:
     for path in worktree.pool(repo):
         yield Freed("worktree", path, _size(path), "made anew when a run is reproduced")
+
+
+def _environments(layout: Layout) -> Iterable[Freed]:
+    for path in environments.pool(layout):
+        yield Freed("environment", path, _size(path), "built anew when a run is reproduced in it")
 
 
 def _size(path: Path) -> int:

@@ -56,15 +56,17 @@ class Execution:
         return list(deque(text.splitlines(), _TAIL_LINES))
 
 
-def present_argv(argv: Sequence[str], root: Path, target: Path) -> list[str]:
+def present_argv(
+    argv: Sequence[str], root: Path, target: Path, *, program: str = sys.executable
+) -> list[str]:
     """Return a recorded command as it is started here.
 
-    A Python interpreter becomes the one that runs gittrack; arguments that name something in the user's working
+    A Python interpreter becomes `program`; arguments that name something in the user's working
     tree by its full path name the same in `target`.
     """
     words = [moved(word, root, target) for word in argv]
     if _PYTHON.fullmatch(os.path.basename(words[0])):  # noqa: PTH119 - a program's name, not a path
-        words[0] = sys.executable
+        words[0] = program
     return words
 
 

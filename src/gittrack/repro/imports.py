@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from gittrack.store.layout import safe_path
 
 
 def moved_imports(root: Path, target: Path) -> list[str]:
@@ -23,6 +26,20 @@ def moved_imports(root: Path, target: Path) -> list[str]:
             inside = _inside(place, root)
             if inside is not None and not place.is_relative_to(sys.prefix):
                 found.update(dict.fromkeys(_import_folders(target / inside)))
+    return list(found)
+
+
+def recorded_imports(inside: Iterable[str], target: Path) -> list[str]:
+    """Return folders of `target` from which a job imports what was installed in place when it was recorded.
+
+    Args:
+        inside: Folders of the projects, from the top.
+        target: Top of the restored code.
+    """
+    found: dict[str, None] = {}
+    for place in inside:
+        folder = target if place == "." else target / safe_path(place)
+        found.update(dict.fromkeys(_import_folders(folder)))
     return list(found)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gittrack import config as configs
 from gittrack.entities.record import Code, Command, DataFile, Digest, LeftOut, RunId, RunRecord
@@ -64,6 +64,7 @@ class Plan:
         originals: All runs that the process made, and those nested in them; `run` is one.
         patch: `code.patch` of `executed`, or None.
         data: The inputs to restore.
+        environment: As recorded; None when the record is not in this clone.
         differences: What of the environment and the machine is not as recorded, and code that changed meanwhile.
         consent: Digest over exactly the bytes that would be executed; None when there is nothing to execute.
         trusted: Whether this clone's user made it, or agreed to it.
@@ -79,6 +80,7 @@ class Plan:
     originals: tuple[RunRecord, ...]
     patch: bytes | None
     data: tuple[DataFile, ...]
+    environment: Mapping[str, Any] | None
     differences: tuple[Difference, ...]
     consent: Digest | None
     trusted: bool
@@ -143,9 +145,10 @@ def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> P
         originals=originals,
         patch=session.patch(executed.run_id) if executed.code and executed.code.patch_digest else None,
         data=_data(originals),
+        environment=environment,
         differences=(
             *_code_changes(run, executed),
-            *compare_environment(environment),
+            *compare_environment(environment, roots=(repo.root,)),
             *compare_hardware(executed.host),
         ),
         consent=consent,

@@ -39,6 +39,8 @@ class Restored:
         data: The inputs that are back.
         left_out: Files that the record lacks and that are not in the worktree.
         environment: Digest of the recorded environment.
+        how: What became of the environment: `compared` only, `current`, `rebuilt` or `reused`.
+        seconds: How long it took to have the environment.
         differences: What is not as recorded.
     """
 
@@ -47,6 +49,8 @@ class Restored:
     data: tuple[Returned, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     environment: Digest | None = None
+    how: str = "compared"
+    seconds: float = 0.0
     differences: tuple[Difference, ...] = ()
 
 
@@ -132,7 +136,8 @@ class Report:
                 ],
                 "environment": {
                     "digest": self.restored.environment,
-                    "how": "compared",
+                    "how": self.restored.how,
+                    "seconds": round(self.restored.seconds, 3),
                     "differences": [
                         _difference(found)
                         for found in self.restored.differences
@@ -281,6 +286,8 @@ class _Words:
         if report.spread is not None:
             self._spread(report.spread)
         self._suspects()
+        if report.verdict in ("different", "failed") and self._could_be_rebuilt():
+            self._say("this helps", f"gittrack repro {report.run.run_id[:8]} --env rebuild")
         if report.tail:
             self._say("it printed", f"(the end of {report.log})")
             self._lines += [f"    {line}" for line in report.tail]
@@ -289,6 +296,12 @@ class _Words:
         if report.exit_code_of_command is not None:
             self._say("time", f"{report.seconds:.2f} s, the command {report.job_seconds:.2f} s of it")
         return self._lines
+
+    def _could_be_rebuilt(self) -> bool:
+        """Whether the job ran in an environment that is not the recorded one, and uv could make that."""
+        found = [one.name for one in self._report.suspects if one.kind == "environment"]
+        fixed = [name for name in found if not name.startswith("platform ") and name != "environment"]
+        return self._report.restored.how == "current" and bool(fixed)
 
     def _title(self) -> str:
         report = self._report
@@ -345,12 +358,16 @@ class _Words:
         )
         self._say_all("data", [f"{entry.path} ({entry.how})" for entry in restored.data])
         differences = [found for found in restored.differences if found.kind == "environment"]
+        how = {
+            "rebuilt": f"rebuilt in {restored.seconds:.1f} s, ",
+            "reused": f"rebuilt before, found in {restored.seconds:.2f} s, ",
+        }.get(restored.how, "")
         if restored.environment is None:
             self._say("environment", "not recorded")
         elif not differences:
-            self._say("environment", "as recorded")
-        elif report.suspects or report.verdict is None:
-            self._say("environment", f"{_plural(len(differences), 'difference')} to the record")
+            self._say("environment", f"{how}as recorded")
+        elif report.suspects or report.verdict is None or how:
+            self._say("environment", f"{how}{_plural(len(differences), 'difference')} to the record")
         else:
             self._say_all("environment", [_difference_in_words(found) for found in differences])
         if report.verdict is None:

@@ -19,9 +19,11 @@ from gittrack.git import worktree
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.repro.code_facts import CodeFacts, code_facts
+from gittrack.repro.environments import Interpreter, Mode, chosen, matters, planned
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
-from gittrack.repro.imports import moved_imports
+from gittrack.repro.imports import moved_imports, recorded_imports
 from gittrack.repro.judge import Judge, Outcome, recorded_points
+from gittrack.repro.pins import EnvironmentLost
 from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress
 from gittrack.repro.report import Report, Restored
 from gittrack.repro.restore import DataLost, Sources, restore_data, restore_left_out
@@ -42,6 +44,7 @@ def reproduce(
     times: int = 1,
     accept_spread: bool = False,
     keep: bool = False,
+    env: Mode = "current",
     progress: Progress | None = None,
 ) -> Report:
     """Run a run again from its recorded inputs, compare the results with the record, and report.
@@ -56,6 +59,7 @@ def reproduce(
         times: How often to run it. Two or more tell a random job from an input that changed.
         accept_spread: Call a record that lies within the spread of the repetitions equivalent.
         keep: Leave the worktree for the user to look at.
+        env: The interpreter of the job: `current`, `rebuild` or `auto`; see `environments.chosen`.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
@@ -71,25 +75,29 @@ def reproduce(
         raise InvalidValue(f"{what} cannot come of {times} repetitions", hint="gittrack repro RUN --times 5")
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    return _Reproduction(plan, tolerance, keep, progress).report(times, accept_spread=accept_spread)
+    return _Reproduction(plan, tolerance, keep, progress, env).report(times, accept_spread=accept_spread)
 
 
-def rehearse(plan: Plan, *, progress: Progress | None = None) -> Report:
+def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = None) -> Report:
     """Restore a run's inputs as `reproduce` does, execute nothing, and report what would be done and what differs.
 
-    The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed.
+    The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed, built or installed.
     """
-    return _Reproduction(plan, Tolerance(), False, progress).report(0)
+    return _Reproduction(plan, Tolerance(), False, progress, env).report(0)
 
 
 class _Reproduction:
     """Restores once, then executes and compares as often as it is asked to."""
 
-    def __init__(self, plan: Plan, tolerance: Tolerance, keep: bool, progress: Progress | None) -> None:
+    def __init__(
+        self, plan: Plan, tolerance: Tolerance, keep: bool, progress: Progress | None, env: Mode
+    ) -> None:
         self._plan = plan
         self._tolerance = tolerance
         self._keep = keep
         self._progress = progress
+        self._env = env
+        self._interpreter = Interpreter(Path(sys.executable), "compared", plan.differences)
         self._begun = time.monotonic()
         self._restored = Restored(environment=plan.executed.environment, differences=plan.differences)
         self._kept: Path | None = None
@@ -116,12 +124,13 @@ class _Reproduction:
                 self._restored = replace(self._restored, code=place.how, commit=place.commit)
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
+                self._take_interpreter(held, execute=times > 0)
                 argv = self._argv(place.path, folder)
                 if not times:
                     return Report(plan.run, None, self._restored, command=tuple(plan.command.argv))
                 outcomes = self._repeat(times, argv, place, folder)
                 return self._conclude(outcomes, self._facts(argv, place.path, folder, outcomes))
-            except (CodeLost, DataLost) as lost:
+            except (CodeLost, DataLost, EnvironmentLost) as lost:
                 return self._impossible(Problem(str(lost), lost.hint))
 
     def _repeat(self, times: int, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
@@ -167,10 +176,22 @@ class _Reproduction:
         missing = tuple(restore_left_out(plan.left_out, sources))
         self._restored = replace(self._restored, left_out=missing)
 
+    def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
+        """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""
+        if execute:
+            self._interpreter = held.enter_context(chosen(self._plan, self._env, self._progress))
+        elif self._env == "rebuild" or (self._env == "auto" and matters(self._plan)):
+            planned(self._plan)
+        taken = self._interpreter
+        self._restored = replace(
+            self._restored, how=taken.how, seconds=taken.seconds, differences=taken.differences
+        )
+
     def _argv(self, target: Path, folder: Path) -> list[str]:
         """Return the command; what `gittrack run` recorded goes through `gittrack run` again."""
         plan = self._plan
-        argv = present_argv(plan.command.argv, plan.repo.top, target)
+        program = str(self._interpreter.program)
+        argv = present_argv(plan.command.argv, plan.repo.top, target, program=program)
         if not plan.is_command:
             return argv
         options = [f"--volatile={pattern}" for pattern in plan.executed.volatile]
@@ -180,7 +201,7 @@ class _Reproduction:
             if not entry.path.startswith("/") and (entry.how is None or entry.files is None)
         ]
         # -P: a file of the repository must not stand in for a module that gittrack imports.
-        return [sys.executable, "-P", "-m", "gittrack", "run", *options, "--", *argv]
+        return [str(self._interpreter.recorder), "-P", "-m", "gittrack", "run", *options, "--", *argv]
 
     def _execute(self, argv: list[str], target: Path, folder: Path) -> tuple[Execution, list[NewRun]]:
         plan = self._plan
@@ -197,13 +218,19 @@ class _Reproduction:
         plan = self._plan
         env = configs.repeated(
             plan.command.env,
-            program=sys.executable,
+            program=str(self._interpreter.program),
             pairs=pairs,
             worktree=plan.repo.top,
             depth=plan.depth + 1,
             experiment=plan.executed.experiment,
         )
-        imports = moved_imports(plan.repo.top, target)
+        if self._interpreter.home is not None:
+            env["VIRTUAL_ENV"] = str(self._interpreter.home)
+            env.pop("PYTHONHOME", None)
+        if self._interpreter.inside is None:
+            imports = moved_imports(plan.repo.top, target)
+        else:
+            imports = recorded_imports(self._interpreter.inside, target)
         recorded = env.get("PYTHONPATH", "").split(os.pathsep)
         path = [*(moved(entry, plan.repo.top, target) for entry in recorded), *imports]
         if any(path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gittrack.store import digest as digests
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
+_NOT_COMPARED = {"packages"}  # where packages lie is not what they are
 _CONVERTED_BYTES = 64 << 20  # larger files are no text whose line ends git has changed
 
 
@@ -278,24 +279,54 @@ def _bring(left: LeftOut, sources: Sources) -> bool:
         return False
 
 
-def compare_environment(recorded: Mapping[str, Any] | None) -> list[Difference]:
+def compare_environment(
+    recorded: Mapping[str, Any] | None, *, roots: Sequence[Path] = ()
+) -> list[Difference]:
     """Return every way in which the present environment is not the recorded one.
 
     Args:
-        recorded: python, platform and distributions; None when the record is not there.
+        recorded: As `environment.capture` has it, or less: what the record lacks is not compared; None when the
+            record is not there.
+        roots: Working trees whose code is compared by itself.
     """
     if recorded is None:
         return [Difference("environment", "environment", "not in this clone", None)]
-    present = environment.capture()
+    present = environment.capture(roots)
     differences = []
-    for group, prefix in (("python", "python "), ("platform", "platform "), ("distributions", "")):
+    for group in ("python", "platform"):
         old, new = recorded.get(group, {}), present[group]
         differences += [
-            Difference("environment", prefix + name, old.get(name), new.get(name))
-            for name in sorted({*old, *new})
-            if old.get(name) != new.get(name)
+            Difference("environment", f"{group} {name}", old[name], new.get(name))
+            for name in sorted(old)
+            if old[name] != new.get(name) and name not in _NOT_COMPARED
         ]
+    old, new = recorded.get("distributions", {}), present["distributions"]
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            differences.append(Difference("environment", name, old.get(name), new.get(name)))
+        else:
+            differences += _compare_content(name, recorded, present)
     return differences
+
+
+def _compare_content(name: str, recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Difference]:
+    """Return how two installations of one version differ: by where they came from, or else by their files."""
+    if name == environment.RECORDER or not {"origins", "digests"} & recorded.keys():
+        return []
+    old, new = (_origin_in_words(found.get("origins", {}).get(name, {})) for found in (recorded, present))
+    if old != new:
+        return [Difference("environment", f"{name} origin", old, new)]
+    was, now = (found.get("digests", {}).get(name) for found in (recorded, present))
+    if was is None or now is None or was == now:
+        return []
+    return [Difference("environment", f"{name} files", was[:12], now[:12])]
+
+
+def _origin_in_words(origin: Mapping[str, str]) -> str:
+    if not origin.get("commit") and not origin.get("sha256"):
+        return "in the repository" if "inside" in origin else "an index, or a folder"
+    words = f"commit {origin['commit'][:12]}" if "commit" in origin else f"SHA-256 {origin['sha256'][:12]}"
+    return words + (f" with the changes {origin['patch'][:12]}" if "patch" in origin else "")
 
 
 def compare_hardware(recorded: Mapping[str, Any]) -> list[Difference]:

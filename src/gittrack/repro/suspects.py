@@ -5,7 +5,7 @@ A suspect is something that is not as it was, or not in the record. Its weight o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gittrack.entities.record import LeftOut, RunRecord
@@ -99,7 +99,7 @@ def rank(evidence: Evidence) -> tuple[Suspect, ...]:
 
 def _imported(evidence: Evidence) -> Mapping[str, str]:
     """Return the distributions that the job uses, each with how that is known; the record knows best."""
-    recorded: Collection[str] = getattr(evidence.run, "imports", ())
+    recorded = evidence.run.imports
     if recorded:
         return dict.fromkeys((name.lower().replace("_", "-") for name in recorded), "imported by the job")
     direct = distributions_of(evidence.facts.modules)

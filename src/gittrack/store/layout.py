@@ -103,6 +103,11 @@ class Layout:
         return self.private / "worktrees"
 
     @cached_property
+    def rebuilt_environments(self) -> Path:
+        """Environments made again for reproductions; derived."""
+        return self.private / "environments"
+
+    @cached_property
     def local_config(self) -> Path:
         """This clone's own settings."""
         return self.private / "config.yaml"
@@ -126,6 +131,10 @@ class Layout:
     def trusted(self, digest: Digest) -> Path:
         """Says that this clone's user made, or agreed to, what a run would execute."""
         return self.private / "trusted" / fan_out(digest)
+
+    def rebuilt(self, digest: Digest) -> Path:
+        """An environment made again, by the digest of what is installed in it."""
+        return self.rebuilt_environments / digest
 
     def live_run(self, run_id: RunId) -> Path:
         """The folder of a run that has not ended."""

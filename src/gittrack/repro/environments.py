@@ -1,0 +1,378 @@
+"""Which interpreter a job gets: the one that runs gittrack, or one with exactly what was recorded.
+
+A rebuilt environment is kept by the digest of its pins, is used by all reproductions that ask for the same ones,
+and is read only while one of them runs in it. It counts when what is installed in it is what was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from gittrack.errors import Conflict, Damaged, GitFailed, NotFound
+from gittrack.git import beside
+from gittrack.record import environment as environments
+from gittrack.record import installed
+from gittrack.repro import uv
+from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
+from gittrack.repro.restore import Difference
+from gittrack.store import digest as digests
+from gittrack.store import durable, locking
+from gittrack.store.layout import Layout
+from gittrack.store.objects import FileStore
+
+if TYPE_CHECKING:
+    from gittrack.repro.plan import Plan, Progress
+
+Mode: TypeAlias = Literal["current", "rebuild", "auto"]
+MODES = ("current", "rebuild", "auto")
+
+_MARKER = "gittrack.json"  # written last: an environment without it is not whole
+_TURNS = 5  # somebody may remove it between two locks
+_SOURCES = "sources"
+_REQUIREMENTS = "requirements.txt"
+_FACTS = (
+    "import json, sys; print(json.dumps([sys.version, sys.implementation.cache_tag, sys.version_info[:3]]))"
+)
+_REQUIRES = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that a job gets.
+
+    Attributes:
+        program: Its path.
+        how: `current`, `rebuilt` or `reused`.
+        differences: What is still not as recorded: all kinds.
+        seconds: How long it took to have it.
+        home: Folder of the rebuilt environment; None for the present one.
+        inside: Folders of the restored code from which the job imports; None to find them in the present one.
+        recorder: The Python for `gittrack run`: that of the job, where it has what the command line needs.
+    """
+
+    program: Path
+    how: str
+    differences: tuple[Difference, ...]
+    seconds: float = 0.0
+    home: Path | None = None
+    inside: tuple[str, ...] | None = None
+    recorder: Path = Path(sys.executable)
+
+
+@contextmanager
+def chosen(plan: Plan, mode: Mode, progress: Progress | None = None) -> Iterator[Interpreter]:
+    """Hold the interpreter for the job of a plan that was agreed to, for the length of a block.
+
+    Args:
+        plan: What will be executed.
+        mode: `current` takes the interpreter that runs gittrack; `rebuild` has uv make the recorded environment, or
+            takes it when it was made before; `auto` does so only if something that the job imported differs.
+        progress: Called with what is being done.
+
+    Raises:
+        EnvironmentLost: It cannot be had exactly; the message names what, the hint says what would help.
+    """
+    if mode == "current" or (mode == "auto" and not matters(plan)):
+        yield Interpreter(Path(sys.executable), "current", plan.differences)
+        return
+    wanted = planned(plan)
+    begun = time.monotonic()
+    with _held(plan, wanted, progress) as (place, how):
+        differences = (*_left(plan, wanted, _marker(place)), *_beside_environment(plan))
+        seconds = time.monotonic() - begun
+        program = _program(place)
+        recorder = program if "click" in wanted.versions else Path(sys.executable)
+        yield Interpreter(program, how, differences, seconds, place, wanted.inside, recorder)
+
+
+def matters(plan: Plan) -> tuple[Difference, ...]:
+    """Return the differences of the environment that the job could have seen, by what it imported.
+
+    All of them where nobody knows what it imported. Of Python's version the first two numbers count.
+    """
+    found = [one for one in plan.differences if one.kind == "environment"]
+    imports = set() if plan.is_command else {name for run in plan.originals for name in run.imports}
+    if not imports:
+        return tuple(found)
+    return tuple(one for one in found if _is_seen(one, imports))
+
+
+def _is_seen(difference: Difference, imports: set[str]) -> bool:
+    if difference.name == "python version":
+        old, new = (str(text).split(".")[:2] for text in (difference.old, difference.new))
+        return old != new
+    return (
+        difference.name in ("environment", "python implementation")
+        or difference.name.split(" ")[0] in imports
+    )
+
+
+def planned(plan: Plan) -> Recipe:
+    """Return what `rebuild` would install; nothing is.
+
+    Raises:
+        EnvironmentLost: The record has no environment, or one that cannot be built.
+    """
+    if plan.environment is None:
+        raise EnvironmentLost(
+            "the environment of the run is not in this clone, so it cannot be rebuilt",
+            hint=f"gittrack repro {plan.run.run_id[:8]} --env current",
+        )
+    return recipe(plan.environment, own=_own_needs(), inside=_in_place(plan))
+
+
+def _own_needs() -> dict[str, str]:
+    """Return the distributions that gittrack needs, with the versions that it has here."""
+    from importlib import metadata
+
+    found = {}
+    with suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires(environments.RECORDER) or ():
+            name = _REQUIRES.match(requirement)
+            if name is not None and "extra ==" not in requirement:
+                with suppress(metadata.PackageNotFoundError):
+                    found[installed.normal(name[0])] = metadata.version(name[0])
+    return found
+
+
+def _in_place(plan: Plan) -> dict[str, str]:
+    origins = environments.capture((plan.repo.top,)).get("origins", {})
+    return {name: origin["inside"] for name, origin in origins.items() if "inside" in origin}
+
+
+@contextmanager
+def _held(plan: Plan, wanted: Recipe, progress: Progress | None) -> Iterator[tuple[Path, str]]:
+    """Yield a whole environment, which nobody removes meanwhile, and whether it was `rebuilt` or `reused`."""
+    place = plan.layout.rebuilt(wanted.digest)
+    durable.make_folder(place.parent)
+    lock, how = _lock(place), "reused"
+    for _ in range(_TURNS):
+        with locking.locked(lock, shared=True):
+            if _is_whole(place):
+                _let_record(place, is_installed=wanted.recorder_is_installed)
+                yield place, how
+                return
+        with locking.locked(lock):  # who waits here for another that builds the same finds it whole
+            if not _is_whole(place):
+                _build(place, wanted, plan.layout, progress)
+                how = "rebuilt"
+    raise Conflict(f"'{place}' is changed while it is used", hint="gittrack gc --yes")
+
+
+def _lock(place: Path) -> Path:
+    return place.with_name(f"{place.name}.lock")
+
+
+def _is_whole(place: Path) -> bool:
+    marker = _marker(place)
+    return bool(marker) and os.access(_program(place), os.X_OK) and marker.get("state") == _state(place)
+
+
+def _marker(place: Path) -> dict[str, Any]:
+    try:
+        marker = json.loads((place / _MARKER).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
+
+
+def _program(place: Path) -> Path:
+    return place / "bin" / "python"
+
+
+def _packages(place: Path) -> Path | None:
+    return next(iter(sorted(place.glob("lib/*/site-packages"))), None)
+
+
+def _present(place: Path) -> dict[str, installed.Place]:
+    packages = _packages(place)
+    found = installed.scan([str(packages)] if packages else [])
+    return {installed.normal(name): one for name, one in found.items() if name != environments.RECORDER}
+
+
+def _state(place: Path) -> str:
+    return installed.fingerprint(_present(place))
+
+
+def _build(place: Path, wanted: Recipe, layout: Layout, progress: Progress | None) -> None:
+    """Make the environment at its final path, its marker last."""
+
+    def say(what: str) -> None:
+        if progress is not None:
+            progress(what, 0, 0)
+
+    durable.remove_folder(place, tmp=layout.tmp)
+    say(f"making an environment with Python {wanted.python}")
+    _make(place, wanted)
+    say(f"installing {len(wanted.pins)} distributions")
+    folders = [_folder_of(pin, place, layout) for pin in wanted.pins if not pin.source]
+    file = place / _REQUIREMENTS
+    file.write_text(requirements(wanted.pins) + "".join(f"{folder}\n" for folder in folders))
+    if wanted.pins:
+        _install(place, file)
+    found = {name: one.version for name, one in _present(place).items()}
+    _compare(wanted.versions, found)
+    contents = installed.read(_present(place)).digests
+    marker = {"state": _state(place), "python": _facts(place), "digests": dict(contents)}
+    durable.replace_file(place / _MARKER, json.dumps(marker).encode(), tmp=layout.tmp)
+
+
+def _make(place: Path, wanted: Recipe) -> None:
+    why = "uv gives another one"
+    for request in uv.interpreters(wanted.python, wanted.implementation):
+        try:
+            uv.run("venv", "--no-project", "--clear", "--python", request, place)
+        except uv.UvFailed as error:
+            why = str(error)
+            continue
+        if _facts(place)[2] == wanted.python:
+            return
+    raise _no_python(wanted, why)
+
+
+def _no_python(wanted: Recipe, why: str) -> EnvironmentLost:
+    return EnvironmentLost(
+        f"Python {wanted.python} ({wanted.implementation}) cannot be had: {why}",
+        hint=f"uv python install {wanted.python}",
+    )
+
+
+def _facts(place: Path) -> list[str]:
+    """Return build, cache tag and version of an environment's interpreter."""
+    asked = [str(_program(place)), "-I", "-S", "-c", _FACTS]
+    done = subprocess.run(asked, capture_output=True, check=True)
+    build, tag, version = json.loads(done.stdout)
+    return [" ".join(build.split()), tag, ".".join(map(str, version))]
+
+
+def _install(place: Path, file: Path) -> None:
+    """Install wheels, and build what is to be had as source only: old versions are, and the command was agreed to."""
+    try:
+        uv.run("pip", "install", "--no-deps", "--python", _program(place), "--requirements", file)
+    except uv.UvFailed as error:
+        if error.pin is None:
+            raise EnvironmentLost(f"the recorded distributions cannot be installed: {error}") from error
+        name = error.pin.partition("==")[0].partition(" ")[0]
+        raise EnvironmentLost(
+            f"'{error.pin}' cannot be had: {error}", hint=f"pip index versions {name}"
+        ) from error
+
+
+def _folder_of(pin: Pin, place: Path, layout: Layout) -> str:
+    """Return the requirement for a project or an archive of this machine, brought to what was recorded.
+
+    Raises:
+        EnvironmentLost: It is not here as it was.
+    """
+    path = Path(pin.path)
+    if not path.is_absolute() or not path.exists():
+        raise EnvironmentLost(
+            f"'{pin.name}' was installed from '{pin.path}', which is not here",
+            hint=f"put it there: {f'commit {pin.commit}' if pin.commit else f'SHA-256 {pin.sha256}'}",
+        )
+    if pin.sha256:
+        if not path.is_file() or digests.of_file(path) != pin.sha256:
+            raise EnvironmentLost(f"'{pin.path}', from which '{pin.name}' was installed, has changed")
+        return f"{pin.name} @ {path.resolve().as_uri()} --hash=sha256:{pin.sha256}"
+    try:
+        patch = FileStore(layout).read(digests.parse(pin.patch)) if pin.patch else None
+        source = beside.write_out(path, pin.commit, patch, place / _SOURCES / pin.name)
+    except (GitFailed, NotFound, Damaged, OSError) as error:
+        raise EnvironmentLost(
+            f"'{pin.name}' was installed from '{pin.path}' at commit {pin.commit[:12]}, which cannot be restored: "
+            f"{error}",
+            hint=f"git -C '{pin.path}' fetch --all",
+        ) from error
+    return f"{pin.name} @ {source.resolve().as_uri()}"
+
+
+def _compare(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Ask that exactly the recorded versions are installed.
+
+    Raises:
+        EnvironmentLost: They are not.
+    """
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name) != found.get(name):
+            old, new = wanted.get(name, "nothing"), found.get(name, "nothing")
+            raise EnvironmentLost(f"of '{name}' the record has {old}, and {new} was installed")
+
+
+def _let_record(place: Path, *, is_installed: bool) -> None:
+    """Let the job import the present gittrack, which records, and none of the present other packages."""
+    packages = _packages(place)
+    if packages is None:
+        return
+    mine = installed.scan(sys.path).get(environments.RECORDER)
+    sources = [Path(__file__).resolve().parents[1], *([Path(mine.path)] if mine and is_installed else [])]
+    for other in packages.glob(f"{environments.RECORDER}-*.dist-info"):
+        if other.is_symlink() and other.name not in {source.name for source in sources}:
+            other.unlink(missing_ok=True)
+    for source in sources:
+        link = packages / source.name
+        if not link.is_symlink() or link.readlink() != source:
+            draft = packages / f".{digests.random_hex()}"
+            draft.symlink_to(source, target_is_directory=True)
+            draft.replace(link)
+
+
+def _left(plan: Plan, wanted: Recipe, marker: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield what of the environment is not as recorded in spite of all."""
+    recorded: Mapping[str, Any] = plan.environment or {}
+    build, tag, _ = marker["python"]
+    for name, new in (("build", build), ("cache_tag", tag)):
+        old = recorded["python"].get(name)
+        if old is not None and old != new:
+            yield Difference("environment", f"python {name}", old, new)
+    for one in plan.differences:
+        is_recorder = one.name == environments.RECORDER and wanted.recorder_is_installed
+        if is_recorder or one.name.startswith("platform "):
+            yield one
+    for name, version in wanted.added.items():
+        yield Difference("environment", name, None, version)
+    contents = marker.get("digests", {})
+    for name, old in recorded.get("digests", {}).items():
+        new = contents.get(installed.normal(name))
+        if new is not None and new != old and "path" not in recorded.get("origins", {}).get(name, {}):
+            yield Difference("environment", f"{name} files", old[:12], new[:12])
+    for pin in wanted.pins:
+        if pin.lacks:
+            yield Difference("environment", f"{pin.name} {pin.version}", pin.lacks, None)
+
+
+def _beside_environment(plan: Plan) -> Iterator[Difference]:
+    return (one for one in plan.differences if one.kind != "environment")
+
+
+def pool(layout: Layout) -> list[Path]:
+    """Return the rebuilt environments that there are, and what is left of unfinished ones."""
+    try:
+        entries = sorted(layout.rebuilt_environments.iterdir())
+    except OSError:
+        return []
+    return [
+        entry
+        for entry in entries
+        if digests.is_digest(entry.name) and entry.is_dir() and not entry.is_symlink()
+    ]
+
+
+def remove_pool(layout: Layout) -> list[Path]:
+    """Remove the rebuilt environments that no reproduction is using, and return where they were."""
+    gone = []
+    for place in pool(layout):
+        with locking.locked(_lock(place), wait=False) as taken:
+            if taken:
+                durable.remove_folder(place, tmp=layout.tmp)
+                gone.append(place)
+    return gone
