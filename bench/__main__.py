@@ -20,6 +20,7 @@ NAMES = (
     "history",
     "artifact",
     "repro",
+    "environment",
 )
 
 

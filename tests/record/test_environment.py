@@ -212,6 +212,13 @@ def test_who_only_watches_a_command_does_not_name_its_own_imports(repo) -> None:
     assert only_run(repo).imports == ()
 
 
+def test_a_job_that_joins_the_run_of_a_command_names_its_imports(repo) -> None:
+    code = "import gittrack, iniconfig; gittrack.log_metric('x', 1)"
+    argv = [sys.executable, "-m", "gittrack", "run", "--", sys.executable, "-c", code]
+    assert subprocess.run(argv, cwd=repo, check=False).returncode == 0
+    assert "iniconfig" in only_run(repo).imports  # and what gittrack itself imports there
+
+
 def test_an_environment_of_before_is_read_as_it_was() -> None:
     old = {"python": {"version": "3.11.7"}, "platform": {"system": "Linux"}, "distributions": {"a": "1"}}
     assert formats.load_environment(formats.dump_environment(old)) == old

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from gittrack.record import format as formats
 from gittrack.repro import environments, uv
 from gittrack.repro.environments import chosen, matters
 from gittrack.repro.pins import EnvironmentLost, Recipe, recipe, requirements
-from gittrack.repro.plan import ConsentNeeded, agree
+from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.repro.restore import Difference
 from gittrack.store import locking
@@ -418,3 +420,54 @@ def test_the_command_line_rebuilds_and_says_so(repo: Path, tmp_path: Path) -> No
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
     found = json.loads(gittrack(repo, "repro", run.run_id, "--env", "rebuild", "--json"))
     assert (found["verdict"], found["restored"]["environment"]["how"]) == ("identical", "rebuilt")
+
+
+def _other_python() -> tuple[str, Path] | None:
+    """Return another Python that pyenv has here, of a version that gittrack runs on."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [(path.name, path) for path in versions.glob("3.1[2-9].*") if path.name != _version()]
+    return found[0] if found else None
+
+
+OTHER = _other_python()
+
+
+@pytest.mark.skipif(OTHER is None, reason="pyenv has no other Python here")
+@pytest.mark.usefixtures("index")
+def test_the_job_gets_the_recorded_version_of_python(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert OTHER is not None
+    version, home = OTHER
+    monkeypatch.setenv("PYENV_ROOT", str(home.parents[1]))
+    then = tmp_path / "then"
+    uv.run("venv", "--python", home / "bin" / "python", then)
+    uv.run("pip", "install", "--no-deps", "--python", then / "bin" / "python", "six==1.16.0")
+    (site,) = then.glob("lib/*/site-packages")
+    (site / "gittrack.pth").write_text(str(SOURCE))
+    run = recorded(repo, then / "bin" / "python")
+
+    here, rebuilt = again(repo, run), again(repo, run, env="auto")
+
+    assert here.verdict != "identical"
+    assert any("--env rebuild" in line for line in here.lines())
+    assert ("python version", version) in [(one.name, one.old) for one in here.suspects]
+    assert (rebuilt.verdict, rebuilt.restored.how) == ("identical", "rebuilt")
+
+
+@pytest.mark.usefixtures("index")
+def test_two_reproductions_at_once_share_one_environment(repo: Path, tmp_path: Path) -> None:
+    program = installed(tmp_path / "then", "six==1.16.0")
+    plans = [agree(planned(repo, recorded(repo, program))) for _ in range(2)]
+    both_in = threading.Barrier(2)
+
+    def hold(plan: Plan) -> str:
+        with chosen(plan, "rebuild") as interpreter:
+            both_in.wait(timeout=60)
+            return interpreter.how
+
+    with ThreadPoolExecutor(2) as pool:
+        hows = sorted(pool.map(hold, plans))
+
+    assert hows == ["rebuilt", "reused"]
+    assert len(environments.pool(opened(repo)[1])) == 1

@@ -61,6 +61,8 @@ def _facts(run: RunRecord) -> Iterator[Fact]:
     yield from (("command", key, value) for key, value in _command(run.command) if value not in (None, ""))
     if run.environment:
         yield "environment", "digest", run.environment
+    if run.imports:
+        yield "environment", "imports", ", ".join(run.imports)
     yield from (("data", entry.path, _kept(entry)) for entry in run.data)
     yield from (("artifacts", entry.path, _kept(entry)) for entry in run.artifacts)
     if run.volatile:

@@ -135,6 +135,12 @@ def _environment(session: Session, run: RunRecord) -> dict[str, _Exact]:
         **{f"python {key}": value for key, value in found.get("python", {}).items()},
         **{f"platform {key}": value for key, value in found.get("platform", {}).items()},
         **found.get("distributions", {}),
+        **{
+            f"{name} {key}": origin[key]
+            for name, origin in found.get("origins", {}).items()
+            for key in ("commit", "patch", "sha256")
+            if key in origin
+        },
     }
     return {key: _Exact(value) for key, value in named.items()}
 

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -223,8 +223,7 @@ def _take(
 ) -> _Taken:
     found = installed.scan(sys.path)
     locks = _locks(roots[0] if roots else None, folder)
-    told = (_READING, sys.version, _platform(), sys.prefix, *map(str, roots), installed.fingerprint(found))
-    fingerprint = hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+    fingerprint = _fingerprint(found, roots)
     cache = layout.index / f"environment-{fingerprint}.json"
     memory = _memory(cache)
     states = beside.look_at(map(Path, memory.get("beside", ())))
@@ -247,6 +246,11 @@ def _take(
         layout, fingerprint, facts, {"beside": list(map(str, around)), "digests": {**latest, key: digest}}
     )
     return _Taken(digest, content, fingerprint)
+
+
+def _fingerprint(found: Mapping[str, Place], roots: Sequence[Path]) -> str:
+    told = (_READING, sys.version, _platform(), sys.prefix, *map(str, roots), installed.fingerprint(found))
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _key(states: Mapping[Path, Beside], locks: Mapping[str, tuple[Path, str]]) -> str:
@@ -293,22 +297,28 @@ def _memory(cache: Path) -> dict[str, Any]:
 def _remember(layout: Layout, fingerprint: str, facts: Installed, memory: dict[str, Any]) -> None:
     """Keep what was read beside the index: the digest is what a start needs, the modules are what an end needs."""
     with suppress(OSError):  # a read-only disk: read again next time
-        for name, content in (("environment", memory), ("modules", asdict(facts)["modules"])):
-            path = layout.index / f"{name}-{fingerprint}.json"
-            durable.replace_file(path, json.dumps(content).encode(), tmp=layout.tmp)
+        durable.make_folder(layout.tmp)
+        durable.make_folder(layout.index)
+        for name, content in (("environment", memory), ("modules", facts.modules)):
+            draft = layout.tmp / digests.random_hex()
+            durable.write_file(draft, json.dumps(content).encode(), synced=False)  # torn: read again as well
+            draft.replace(layout.index / f"{name}-{fingerprint}.json")
 
 
-def imported(layout: Layout) -> list[str]:
+def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str]:
     """Return the distributions of which this process has imported a module, by name; empty when that is not known.
 
     Of a namespace that several distributions share, all count.
+
+    Args:
+        layout: Where the store is.
+        roots: As `record` was given them.
     """
     taken = next(
         (taken for place, taken in _taken.items() if place[:2] == (os.getpid(), layout.private)), None
     )
-    if taken is None:
-        return []
-    modules = _memory(layout.index / f"modules-{taken.fingerprint}.json")
+    fingerprint = taken.fingerprint if taken else _fingerprint(installed.scan(sys.path), roots)
+    modules = _memory(layout.index / f"modules-{fingerprint}.json")
     tops = {name.partition(".")[0] for name in list(sys.modules)}
     return sorted({name for top in tops & modules.keys() for name in modules[top]} - {RECORDER})
 

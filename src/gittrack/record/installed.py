@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from gittrack.store import digest as digests
 
 _SEPARATORS = re.compile(r"[-_.]+")
+_UNHASHED = b",,"  # ends the line of a file that is made after the installation, as bytecode is
 _MODULE = re.compile(rb"[^/,.]+")
 
 
@@ -105,15 +106,18 @@ def read(found: Mapping[str, Place]) -> Installed:
 def _record(place: Place) -> list[bytes]:
     """Return the lines of RECORD that are the same whoever installed it: no scripts, no metadata, no bytecode."""
     content = _read(f"{place.path}/RECORD") or b""
+    others = (b"../", os.fsencode(place.path.rpartition("/")[2]) + b"/")
     return sorted(
-        line
-        for line in content.splitlines()
-        if b",sha256=" in line and not line.startswith(b"../") and b".dist-info/" not in line
+        [
+            line
+            for line in content.splitlines()
+            if not line.startswith(others) and not line.endswith(_UNHASHED)
+        ]
     )
 
 
 def _modules(lines: list[bytes]) -> set[str]:
-    tops = {_MODULE.match(line) for line in {line[: line.find(b"/") + 1] or line for line in lines}}
+    tops = map(_MODULE.match, {line.partition(b"/")[0] for line in lines})
     return {top[0].decode("utf-8", "replace") for top in tops if top is not None}
 
 

@@ -510,7 +510,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         if not self._is_job or self.is_amended or not self.is_mine or self._deleted:
             return
         try:
-            found = imported(self._project.layout)
+            found = imported(self._project.layout, (self._project.root, self._project.home))
             if found:
                 self._journal.fact({"imports": found})
         except (StorageFailed, Conflict):
