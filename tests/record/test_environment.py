@@ -75,7 +75,7 @@ def installed_in(site: Path, name: str, version: str = "1.0", **files: str) -> P
     return info
 
 
-def environment_of(repo: Path, site: Path) -> dict[str, Any]:
+def environment_of(repo: Path, site: Path | str) -> dict[str, Any]:
     """Record a run with `site` on the import path, and return its environment."""
     done = script(repo, "gittrack.start_run()", env={**os.environ, "PYTHONPATH": str(site)})
     assert done.returncode == 0, done.stderr
@@ -145,8 +145,10 @@ def test_a_project_installed_in_place_from_elsewhere_has_its_own_commit_and_patc
 
 def test_a_project_installed_in_place_from_the_repository_is_told_by_its_place_in_it(repo, tmp_path) -> None:
     installed_in(tmp_path / "site", "own", direct_url__json=EDITABLE % (repo / "src"))
-    installed_in(repo, "built")
-    assert environment_of(repo, tmp_path / "site")["origins"]["own"] == {"kind": "editable", "inside": "src"}
+    installed_in(repo / "vendor", "copied")
+    origins = environment_of(repo, f"{tmp_path / 'site'}{os.pathsep}{repo / 'vendor'}")["origins"]
+    assert origins["own"] == {"kind": "editable", "inside": "src"}
+    assert origins["copied"] == {"kind": "editable", "inside": "vendor"}
 
 
 def test_the_digest_of_a_distribution_does_not_depend_on_who_installed_it(tmp_path) -> None:

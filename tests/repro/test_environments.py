@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gittrack.entities.record import RunRecord
 from gittrack.housekeeping import gc
@@ -301,10 +304,12 @@ def test_nothing_is_built_before_consent_nor_in_a_dry_run(
     assert rehearse(hostile, env="rebuild").verdict == "impossible"
 
 
+PYTHON = {"python": {"version": "3.11.7", "implementation": "cpython"}, "platform": {}}
+
+
 def built(distributions: Mapping[str, str], origins: Mapping[str, Any] | None = None) -> Recipe:
     """Return what a record asks for."""
-    python = {"version": "3.11.7", "implementation": "cpython"}
-    document = {"python": python, "platform": {}, "distributions": distributions, "origins": origins or {}}
+    document = {**PYTHON, "distributions": distributions, "origins": origins or {}}
     return recipe(document, own={"click": "8.1"}, inside={})
 
 
@@ -358,6 +363,15 @@ def test_a_requirement_is_exact_whatever_it_comes_from() -> None:
 def test_a_record_puts_no_word_into_an_installers_mouth(distributions: dict[str, str], origin: Any) -> None:
     with pytest.raises(EnvironmentLost):
         built(distributions, {"a": origin} if origin else None)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_whatever_a_record_says_a_requirement_is_one_word_and_no_option(name: str, version: str) -> None:
+    try:
+        (pin,) = recipe({**PYTHON, "distributions": {name: version}}, own={}, inside={}).pins
+    except (EnvironmentLost, ValueError):
+        return  # refused, or it is the recorder
+    assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*", pin.requirement)
 
 
 @pytest.mark.parametrize("python", ["3", "3.11", "/bin/sh", "3.11.7 --x", "../../python"])

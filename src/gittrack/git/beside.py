@@ -104,7 +104,7 @@ def write_out(folder: Path, commit: str, patch: bytes | None, target: Path) -> P
         The place in `target` that `folder` has in its repository.
 
     Raises:
-        GitFailed: There is no repository, it has no such commit, or the patch does not fit.
+        GitFailed: There is no repository, it has no such commit, its files lead elsewhere, or the patch does not fit.
     """
     try:
         top = Repository.find(folder).top
@@ -112,8 +112,11 @@ def write_out(folder: Path, commit: str, patch: bytes | None, target: Path) -> P
         raise GitFailed(f"'{folder}' is in no git repository") from error
     archive = command.run(["archive", "--format=tar", f"{commit}^{{commit}}"], cwd=top)
     target.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(target, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(target, filter="data")
+    except tarfile.TarError as error:
+        raise GitFailed(f"commit {commit[:12]} cannot be written out: {error}") from error
     if patch:
         outside = {"GIT_CEILING_DIRECTORIES": str(target.parent)}  # it may lie below a folder of git
         command.run(["apply", "--whitespace=nowarn", "-"], cwd=target, input=patch, env=outside)

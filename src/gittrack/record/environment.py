@@ -110,11 +110,11 @@ def _document(
 
 def _uninstalled(found: Mapping[str, Place], roots: Sequence[Path]) -> dict[str, dict[str, str]]:
     """Return origins of projects that are imported from the code itself, where a build left their metadata."""
-    places = {name: Path(place.path).parent for name, place in found.items()}
+    tops, own = tuple(f"{root}{os.sep}" for root in roots), f"{sys.prefix}{os.sep}"
     return {
-        name: {"kind": "editable", "path": str(place)}
-        for name, place in places.items()
-        if any(place.is_relative_to(root) for root in roots) and not place.is_relative_to(sys.prefix)
+        name: {"kind": "editable", "path": os.path.dirname(place.path)}  # noqa: PTH120 - one of hundreds
+        for name, place in found.items()
+        if place.path.startswith(tops) and not place.path.startswith(own)
     }
 
 
@@ -152,9 +152,12 @@ def _patch(folder: Path) -> bytes | None:
 
 
 def _inside(origin: Mapping[str, str], roots: Iterable[Path]) -> str | None:
-    for root in roots:
-        if "path" in origin and Path(origin["path"]).is_relative_to(root):
-            return Path(origin["path"]).relative_to(root).as_posix()
+    if "path" not in origin:
+        return None
+    for path in (Path(origin["path"]), Path(origin["path"]).resolve()):
+        for root in roots:
+            if path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
     return None
 
 

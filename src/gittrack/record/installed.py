@@ -55,7 +55,7 @@ def scan(path: Iterable[str]) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for folder in path:
         try:
-            entries = os.scandir(folder or ".")
+            entries = os.scandir(os.path.abspath(folder))  # noqa: PTH100 - none of ours: it may not be there
         except OSError:
             continue
         with entries:

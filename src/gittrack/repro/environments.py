@@ -340,11 +340,16 @@ def _left(plan: Plan, wanted: Recipe, marker: Mapping[str, Any]) -> Iterator[Dif
             yield one
     for name, version in wanted.added.items():
         yield Difference("environment", name, None, version)
-    contents = marker.get("digests", {})
+    contents, origins = marker.get("digests", {}), recorded.get("origins", {})
     for name, old in recorded.get("digests", {}).items():
         new = contents.get(installed.normal(name))
-        if new is not None and new != old and "path" not in recorded.get("origins", {}).get(name, {}):
+        if new is not None and new != old and origins.get(name, {}).get("kind") != "editable":
             yield Difference("environment", f"{name} files", old[:12], new[:12])
+    for name, origin in origins.items():
+        if origin.get("kind") == "folder" and "inside" in origin:
+            yield Difference(
+                "environment", name, "as it was when it was installed", "as the code of the run has it"
+            )
     for pin in wanted.pins:
         if pin.lacks:
             yield Difference("environment", f"{pin.name} {pin.version}", pin.lacks, None)
