@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -203,6 +204,22 @@ def reads_for() -> tuple[str, ...]:
 def temporary_folder() -> str:
     """Return where programs put temporary files; `tempfile` takes 5 ms to import."""
     return os.environ.get("TMPDIR") or os.environ.get("TEMP") or os.environ.get("TMP") or "/tmp"  # noqa: S108
+
+
+def dvc_files() -> tuple[Path, ...]:
+    """Return where DVC has the settings of the system and of the user."""
+    mac = Path("Library", "Application Support") if sys.platform == "darwin" else None
+    system = Path("/", mac) if mac else Path((os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")[0])
+    user = Path.home() / mac if mac else Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return (
+        Path(os.environ.get("DVC_SYSTEM_CONFIG_DIR") or system / "dvc", "config"),
+        Path(os.environ.get("DVC_GLOBAL_CONFIG_DIR") or user / "dvc", "config"),
+    )
+
+
+def shell() -> str:
+    """Return the user's shell, which DVC runs the commands of stages with."""
+    return os.environ.get("SHELL") or "/bin/sh"
 
 
 def system_metrics() -> dict[str, Any]:

@@ -19,6 +19,7 @@ ModelRole: TypeAlias = Literal["input", "output"]
 Scalar: TypeAlias = str | int | float | bool | None
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 RunId = NewType("RunId", str)
@@ -57,6 +58,11 @@ def parse_experiment_id(text: object) -> ExperimentId:
     return ExperimentId(spelled)
 
 
+def is_md5(text: object) -> bool:
+    """Whether `text` is DVC's name for content: 32 lower-case hex digits, with `.dir` for a folder."""
+    return isinstance(text, str) and _MD5.fullmatch(text) is not None
+
+
 class Point(NamedTuple):
     """One point of a metric: `value` at `step`, logged at `timestamp`."""
 
@@ -91,13 +97,15 @@ class DataFile:
     """An input file or folder of a run.
 
     Attributes:
-        path: In the repository, or absolute for one beside it.
+        path: From the repository's top; absolute for data beside it.
         digest: Of the file, or of the folder's manifest.
         size: Bytes, of all files together.
-        kept_by: Where its bytes are: `git`, `cache` (this clone's store), `outside` or `nobody`.
+        kept_by: Where its bytes are: `git`, `cache` (this clone's store), `dvc`, `outside` or `nobody`.
         files: Number of files in a folder, None for a file.
         how: `read` for one that was found by itself; of a folder the manifest then has the files that were read. None
             for one that was declared.
+        md5: The content that DVC has for the path, as DVC calls it; None where DVC knows nothing of it.
+        changed: Whether the run read other bytes than those: DVC did not keep them.
     """
 
     path: str
@@ -106,6 +114,8 @@ class DataFile:
     kept_by: str
     files: int | None = None
     how: str | None = None
+    md5: str | None = None
+    changed: bool = False
 
 
 @dataclass(frozen=True)

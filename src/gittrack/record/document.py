@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,8 @@ _HEX_ID = re.compile(r"(?=.{12})[0-9a-f]*[acdf][0-9a-f]*", re.ASCII)  # no numbe
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", ".", "..", "..."}
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
+_CORE_INTEGER = re.compile(r"(?P<dec>[-+]?[0-9]+)|0o(?P<oct>[0-7]+)|0x(?P<hex>[0-9a-fA-F]+)", re.ASCII)
+_CORE_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?", re.ASCII)
 _WORDS: dict[str, Any] = {
     "null": None,
@@ -143,12 +145,13 @@ def _float(value: float) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 
-def load(content: bytes, *, what: str) -> dict[str, Any]:
+def load(content: bytes, *, what: str, is_ours: bool = True) -> dict[str, Any]:
     """Return the mapping that `content` spells.
 
     Args:
         content: YAML as `dump` writes it, at most `MAX_BYTES`.
         what: Names the file in the message.
+        is_ours: Whether `dump` wrote it. What people write has more spellings of a number, as YAML 1.2 has them.
 
     Raises:
         Damaged: It is not YAML, not a mapping, or uses what `dump` never writes.
@@ -161,11 +164,12 @@ def load(content: bytes, *, what: str) -> dict[str, Any]:
     try:
         parser = loader(content.decode())
         try:
-            document = _Builder(parser, what).document()
+            document = _Builder(parser, what, _plain_value if is_ours else _core_value).document()
         finally:
             parser.dispose()
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise Damaged(f"{what} is not the YAML that gittrack writes: {str(error).splitlines()[0]}") from error
+        kind = "the YAML that gittrack writes" if is_ours else "YAML"
+        raise Damaged(f"{what} is not {kind}: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
         raise Damaged(f"{what} is not a mapping")
     return document
@@ -174,8 +178,10 @@ def load(content: bytes, *, what: str) -> dict[str, Any]:
 class _Builder:
     """Builds plain values from the parser's events."""
 
-    def __init__(self, parser: Any, what: str) -> None:
+    def __init__(self, parser: Any, what: str, plain: Callable[[str], Any]) -> None:
         import yaml
+
+        self._plain = plain
 
         self._next = parser.get_event
         self._what = what
@@ -203,7 +209,7 @@ class _Builder:
         if getattr(event, "anchor", None) is not None or getattr(event, "tag", None) is not None:
             raise Damaged(f"{self._what} has an anchor, an alias or a tag")
         if kind is self._scalar:
-            return event.value if event.style else _plain_value(event.value)
+            return event.value if event.style else self._plain(event.value)
         if kind is self._mapping:
             return self._entries(depth)
         if kind is self._sequence:
@@ -233,3 +239,13 @@ def _plain_value(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         return float(text)
     return text
+
+
+def _core_value(text: str) -> Any:
+    """Return what plain text means by the core schema of YAML 1.2."""
+    word = text.lower() if text in (text.lower(), text.title(), text.upper(), ".NaN") else text
+    if word in _WORDS or word in ("", "~", "+.inf"):
+        return _WORDS.get(word.removeprefix("+"))
+    if whole := _CORE_INTEGER.fullmatch(text):
+        return int(whole[whole.lastgroup], {"dec": 10, "oct": 8, "hex": 16}[whole.lastgroup])  # type: ignore[index]
+    return float(text) if _CORE_FLOAT.fullmatch(text) else text

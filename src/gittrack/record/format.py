@@ -28,6 +28,7 @@ from gittrack.entities.record import (
     Submodule,
     UsedDataset,
     UsedModel,
+    is_md5,
     parse_experiment_id,
     parse_run_id,
 )
@@ -157,7 +158,7 @@ def _data_document(entry: DataFile) -> dict[str, Any]:
         "size": entry.size,
         **_given(files=entry.files),
         "kept_by": entry.kept_by,
-        **_given(how=entry.how),
+        **_given(how=entry.how, md5=entry.md5, changed=entry.changed or None),
     }
 
 
@@ -345,6 +346,8 @@ class _Reader:
             kept_by=self._take("kept_by", _str),
             files=self._maybe("files", _count),
             how=self._maybe("how", _str),
+            md5=self._maybe("md5", _md5),
+            changed=self._maybe("changed", _bool) or False,
         )
 
     def _dataset(self) -> UsedDataset:
@@ -475,6 +478,12 @@ def _object_id(value: Any) -> str:
     if len(text) not in _OBJECT_ID_LENGTHS or set(text) - set("0123456789abcdef"):
         raise ValueError(value)
     return text
+
+
+def _md5(value: Any) -> str:
+    if not is_md5(value):
+        raise ValueError(value)
+    return str(value)
 
 
 def _folder(value: Any) -> str:

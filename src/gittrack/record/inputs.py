@@ -11,6 +11,7 @@ from gittrack.data import hashing
 from gittrack.data.known import KnownDigests
 from gittrack.entities.record import DataFile, UsedDataset
 from gittrack.git.capture import Capture
+from gittrack.record import dvc
 from gittrack.record import format as formats
 from gittrack.record.project import Project
 from gittrack.record.values import cleaned
@@ -22,8 +23,8 @@ def keep(
 ) -> tuple[DataFile, OSError | None]:
     """Return what is recorded of the data at `source`, and why its content could not be kept, or None.
 
-    Content in the working tree that the run's captured tree lacks is put into `files`; data beside the working
-    tree is only measured.
+    Content in the working tree that neither the run's captured tree nor DVC has is put into `files`; data beside
+    the working tree is only measured.
 
     Args:
         source: A file or a folder.
@@ -41,12 +42,16 @@ def keep(
         return _data(
             formats.data_path(str(source.resolve())), hashing.measure(source, known), "outside"
         ), None
-    if _git_holds(source, formats.data_path(inside), capture):
+    look = dvc.look(source, formats.data_path(inside), project)
+    if look is not None and look.is_kept:
+        return look.entry(files), None
+    if _git_holds(source, inside, capture):
         return _data(inside, hashing.measure(source, known), "git"), None
     try:
-        return _data(inside, hashing.keep(source, files, known), "cache"), None
+        entry, failure = _data(inside, hashing.keep(source, files, known), "cache"), None
     except OSError as error:
-        return _data(inside, hashing.measure(source, known), "nobody"), error
+        entry, failure = _data(inside, hashing.measure(source, known), "nobody"), error
+    return (entry if look is None else look.noted(entry)), failure
 
 
 def told(dataset: UsedDataset) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gittrack.git import worktree
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.repro.code_facts import CodeFacts, code_facts
+from gittrack.repro.dvc import DvcSource
 from gittrack.repro.environments import Interpreter, Mode, chosen, matters, planned
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
 from gittrack.repro.imports import moved_imports, recorded_imports
@@ -154,10 +155,10 @@ class _Reproduction:
     def _renew(self, place: worktree.Restored) -> None:
         """Bring back what the job may have changed; data out of the store stays in its place and is hashed again."""
         plan = self._plan
-        kept = [entry.path for entry in plan.data if entry.kept_by == "cache"]
+        kept = [entry.path for entry in plan.data if entry.kept_by in ("cache", "dvc")]
         spare = [path for path in kept if not (place.path / path).is_symlink()]
         worktree.renew(plan.repo, plan.code, plan.patch, place, spare=spare)
-        sources = Sources(place.path, FileStore(plan.layout), plan.repo.root)
+        sources = self._sources(place.path)
         restore_data(plan.data, sources)
         restore_left_out(plan.left_out, sources)
 
@@ -171,10 +172,15 @@ class _Reproduction:
     def _restore_files(self, target: Path) -> None:
         plan = self._plan
         self._say("restoring the data")
-        sources = Sources(target, FileStore(plan.layout), plan.repo.root)
+        sources = self._sources(target)
         self._restored = replace(self._restored, data=tuple(restore_data(plan.data, sources)))
         missing = tuple(restore_left_out(plan.left_out, sources))
         self._restored = replace(self._restored, left_out=missing)
+
+    def _sources(self, target: Path) -> Sources:
+        plan = self._plan
+        dvc = DvcSource(plan.repo, plan.layout, agreed=plan.trusted)
+        return Sources(target, FileStore(plan.layout), plan.repo.root, dvc)
 
     def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
         """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""

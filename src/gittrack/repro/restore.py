@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gittrack.data import hashing
 from gittrack.entities.record import DataFile, Digest, LeftOut, RunRecord
 from gittrack.errors import Damaged, GittrackError, InvalidValue, NotFound
 from gittrack.record import environment
+from gittrack.repro.dvc import DvcSource
 from gittrack.store import digest as digests
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
@@ -31,7 +32,8 @@ class Returned:
     Attributes:
         path: As recorded.
         digest: What it has.
-        how: `git`, `git, with the line ends of the record`, `cache`, `working tree` or `outside`.
+        how: `git`, `git, with the line ends of the record`, `cache`, `DVC's cache`, `working tree`,
+            `DVC's remote 'NAME'` or `outside`; after a `;` what was found damaged on the way.
     """
 
     path: str
@@ -70,11 +72,13 @@ class Sources:
         target: Top of the worktree in which the code is.
         files: Content by digest.
         checkout: Top of the user's own working tree, which is only read; None without one.
+        dvc: DVC's caches and remotes, None without them.
     """
 
     target: Path
     files: FileStore
     checkout: Path | None
+    dvc: DvcSource | None = None
 
 
 def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned]:
@@ -91,10 +95,33 @@ def _restore(entry: DataFile, sources: Sources) -> Returned:
         return _compare_outside(entry, sources.files)
     safe_path(entry.path, what="data path")
     whole = entry.files is None
-    how = _put_file(entry.path, entry.digest, sources) if whole else _put_files(entry, sources)
+    if whole:
+        how = _put_file(entry.path, entry.digest, sources, _named(entry, entry.md5))
+    else:
+        how = _put_files(entry, sources)
+    trouble = sources.dvc.trouble(entry.path) if sources.dvc else None
     if how is None:
-        raise _lost(entry)
-    return Returned(entry.path, entry.digest, how)
+        raise _lost(entry, sources, trouble)
+    return Returned(entry.path, entry.digest, f"{how}; {trouble}" if trouble else how)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What DVC calls a file that is restored.
+
+    Attributes:
+        path: The recorded data that it is, or belongs to.
+        md5: Its name.
+        limit: Bytes that it has at most.
+    """
+
+    path: str
+    md5: str
+    limit: int
+
+
+def _named(entry: DataFile, md5: str | None) -> _Named | None:
+    return None if md5 is None or entry.changed else _Named(entry.path, md5, entry.size)
 
 
 def _compare_outside(entry: DataFile, files: FileStore) -> Returned:
@@ -120,8 +147,14 @@ def _digest_outside(entry: DataFile, files: FileStore) -> Digest:
     return digests.of_bytes(manifest)
 
 
-def _lost(entry: DataFile) -> DataLost:
+def _lost(entry: DataFile, sources: Sources, trouble: str | None) -> DataLost:
     what = "folder" if entry.files is not None else "file"
+    if entry.kept_by == "dvc" and entry.md5 is not None:
+        why = trouble or "neither DVC's cache, nor this clone's store, nor the working tree has it"
+        return DataLost(
+            f"the data {what} '{entry.path}', DVC's {entry.md5}, cannot be restored: {why}",
+            hint=sources.dvc.remedy(entry.path, entry.md5) if sources.dvc else f"dvc pull '{entry.path}'",
+        )
     if entry.how is not None and entry.kept_by == "nobody":
         return DataLost(
             f"the data {what} '{entry.path}' cannot be restored: the run read it, and nobody keeps it",
@@ -156,18 +189,55 @@ def _put_folder(entry: DataFile, sources: Sources) -> str | None:
         return "git"
     wanted = _manifest(entry.digest, sources.files)
     if wanted is None:
-        return _copy_folder(entry, target, sources)
+        return _copy_folder(entry, target, sources) or _put_dvc_folder(entry, target, sources)
+    names = _listing(entry, sources, ask_remotes=False)
     ways = []
     for name, digest in wanted.items():
-        how = _put_file(f"{entry.path}/{name}", digest, sources)
+        path = f"{entry.path}/{name}"
+        how = _put_file(path, digest, sources, _named(entry, names.get(name)))
+        if how is None and not names:
+            names = _listing(entry, sources, ask_remotes=True)
+            how = _put_file(path, digest, sources, _named(entry, names.get(name)))
         if how is None:
             return None
         ways.append(how)
+    return _only(wanted, ways, entry, target)
+
+
+def _only(names: Collection[str], ways: list[str], entry: DataFile, target: Path) -> str | None:
+    """Take away what else is in a folder; return where most of it came from, None when it is not as recorded."""
     if target.is_dir():
         for name, file in list(hashing.walk(target)):
-            if name not in wanted:
+            if name not in names:
                 file.unlink()
     return max(set(ways), key=ways.count, default="cache") if _digest(target) == entry.digest else None
+
+
+def _listing(entry: DataFile, sources: Sources, *, ask_remotes: bool) -> dict[str, str]:
+    """Return path and MD5 of each file of a folder that DVC keeps."""
+    if sources.dvc is None or entry.md5 is None or entry.changed:
+        return {}
+    return sources.dvc.listing(entry.path, entry.md5, ask_remotes=ask_remotes) or {}
+
+
+def _put_dvc_folder(entry: DataFile, target: Path, sources: Sources) -> str | None:
+    """Bring a folder of which nothing but DVC's list is known, and remember the list of its digests."""
+    names = _listing(entry, sources, ask_remotes=True)
+    found, ways = {}, []
+    for name, md5 in names.items():
+        place = _place(sources.target, f"{entry.path}/{name}")
+        known = _Named(entry.path, md5, entry.size)
+        brought = _from_dvc_cache(place, None, sources, known) or _from_dvc_remote(
+            place, None, sources, known
+        )
+        if brought is None:
+            return None
+        found[name] = brought[0]
+        ways.append(brought[1])
+    how = _only(names, ways, entry, target) if names else None
+    if how is not None:
+        sources.files.put_bytes("".join(f"{found[name]}  {name}\n" for name in sorted(found)).encode())
+    return how
 
 
 def _manifest(digest: Digest, files: FileStore) -> dict[str, Digest] | None:
@@ -190,7 +260,33 @@ def _copy_folder(entry: DataFile, target: Path, sources: Sources) -> str | None:
     return "working tree" if _digest(target) == entry.digest else None
 
 
-def _put_file(path: str, digest: Digest, sources: Sources) -> str | None:
+def _from_dvc_cache(
+    target: Path, digest: Digest | None, sources: Sources, named: _Named | None
+) -> tuple[Digest, str] | None:
+    """Copy a file from DVC's cache; return its digest and where it came from, None when that has not got it."""
+    if sources.dvc is None or named is None:
+        return None
+    _clear(target)
+    found = sources.dvc.copy(named.path, named.md5, target, digest=digest)
+    return None if found is None else (found, "DVC's cache")
+
+
+def _from_dvc_remote(
+    target: Path, digest: Digest | None, sources: Sources, named: _Named | None
+) -> tuple[Digest, str] | None:
+    """Bring a file from DVC's remote by way of the store; return what `_from_dvc_cache` does."""
+    if sources.dvc is None or named is None:
+        return None
+    found = sources.dvc.fetch(named.path, named.md5, sources.files, digest=digest, limit=named.limit)
+    if found is None:
+        return None
+    _clear(target)
+    sources.files.restore(found[0], target)
+    target.chmod(0o644)
+    return found[0], f"DVC's remote '{found[1]}'"
+
+
+def _put_file(path: str, digest: Digest, sources: Sources, named: _Named | None = None) -> str | None:
     """Bring one file to its digest; return where it came from, None when it is nowhere."""
     target = _place(sources.target, path)
     if _digest(target) == digest:
@@ -207,6 +303,9 @@ def _put_file(path: str, digest: Digest, sources: Sources) -> str | None:
             return "cache"
     except Damaged:
         pass  # the working tree may still have it; `fsck` names the damage
+    copied = _from_dvc_cache(target, digest, sources, named)
+    if copied is not None:
+        return copied[1]
     own = sources.checkout and sources.checkout / path
     if own and not own.is_symlink() and own.is_file() and _digest(own) == digest:
         _clear(target)
@@ -214,7 +313,8 @@ def _put_file(path: str, digest: Digest, sources: Sources) -> str | None:
         shutil.copyfile(own, target)
         if _digest(target) == digest:
             return "working tree"
-    return None
+    brought = _from_dvc_remote(target, digest, sources, named)
+    return None if brought is None else brought[1]
 
 
 def _with_other_line_ends(target: Path, digest: Digest) -> bytes | None:

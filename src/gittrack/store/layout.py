@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -87,6 +88,14 @@ class Layout:
         """Derived; can be deleted at any time."""
         return self.private / "index"
 
+    def dvc_files(self, *places: Path) -> Path:
+        """What DVC knows in a working tree; derived."""
+        return self.index / f"dvc-files-{_short(places)}.json"
+
+    def dvc_hashes(self, *places: Path) -> Path:
+        """Hashes of a file or folder that DVC keeps, by the times of its files; derived."""
+        return self.index / f"dvc-hashes-{_short(places)}.json"
+
     @cached_property
     def known_digests(self) -> Path:
         """Digests of files that were hashed here, by how the files were then."""
@@ -139,6 +148,10 @@ class Layout:
     def live_run(self, run_id: RunId) -> Path:
         """The folder of a run that has not ended."""
         return self.live / run_id
+
+
+def _short(places: tuple[Path, ...]) -> str:
+    return hashlib.sha256("\0".join(map(str, places)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def fan_out(digest: Digest) -> str:

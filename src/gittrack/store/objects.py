@@ -121,7 +121,8 @@ class FileStore:
         if not source.is_file():
             raise _missing(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clone_or_copy(source, target)
+        with source.open("rb") as origin:
+            clone_or_copy(origin, target)
         if digests.of_file(target) != digest:
             target.unlink()
             raise _damaged(digest, source)
@@ -248,10 +249,15 @@ def _bypass_cache(descriptor: int, on: bool) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | direct if on else flags & ~direct)
 
 
-def _clone_or_copy(source: Path, target: Path) -> None:
-    with source.open("rb") as origin, target.open("xb") as copy:
-        if not _reflink(origin.fileno(), copy.fileno()):
-            shutil.copyfileobj(origin, copy, 1 << 20)
+def clone_or_copy(source: BinaryIO, target: Path) -> None:
+    """Make a new file at `target` with the content of an open one; as a reflink where the disk can.
+
+    Raises:
+        OSError: There is something at `target`, or the disk does not take it.
+    """
+    with target.open("xb") as copy:
+        if not _reflink(source.fileno(), copy.fileno()):
+            shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _reflink(source: int, target: int) -> bool:
