@@ -150,3 +150,21 @@ def test_without_git_there_is_a_clear_word(work: Path, tmp_path: Path) -> None:
     assert done.returncode not in (0, 70)
     assert "git" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_stage_needs_no_command(work: Path) -> None:
+    text = "stages:\n  hello: {cmd: echo hello | tee out.txt, outs: [out.txt]}\n"
+    (work / "dvc.yaml").write_text(text)
+    done = program("run", "--stage", "hello")
+
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+    assert {kept.path for kept in the_run(work).artifacts} == {"logs/stdout.txt", "out.txt"}
+
+
+def test_a_stage_that_is_not_there_is_told(work: Path) -> None:
+    assert program("run", "--stage", "x").stderr.startswith("gittrack: there is no file")
+    (work / "dvc.yaml").write_text("stages:\n  train: {cmd: x}\n")
+    done = program("run", "--stage", "trian")
+
+    assert (done.returncode, "has no stage 'trian'\nhint: one of train" in done.stderr) == (3, True)
+    assert not (work / ".gittrack/runs").exists()

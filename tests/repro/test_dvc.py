@@ -441,3 +441,64 @@ def test_a_record_that_names_anything_but_an_md5_is_damaged(trained) -> None:
     path.write_text(text.replace("md5: ", "md5: ../../"))
 
     assert "digest-mismatch" in gittrack(trained, "fsck", check=False)
+
+
+PIPELINE = """\
+stages:
+  train:
+    wdir: src
+    cmd: python train.py ${lr}
+    deps: [train.py, ../data/train.csv]
+    params: [../params.yaml: [lr]]
+    outs: [model.bin]
+    metrics: [scores.json: {cache: false}]
+"""
+STAGE = """\
+import json, pathlib, sys
+rows = pathlib.Path("../data/train.csv").read_text().split()
+pathlib.Path("model.bin").write_text("weights")
+pathlib.Path("scores.json").write_text(json.dumps({"rows": len(rows), "lr": float(sys.argv[1])}))
+"""
+
+
+def test_a_stage_is_reproduced_as_a_stage(trained) -> None:
+    write(
+        trained,
+        {
+            "dvc.yaml": PIPELINE,
+            "params.yaml": "lr: 0.5\n",
+            "src/train.py": STAGE,
+            "src/.gitignore": "*.bin\n*.json\n",
+        },
+    )
+    commit_all(trained, "pipeline")
+    gittrack(trained, "run", "--name", "stage", "--stage", "train")
+    run = next(run for run in originals(trained) if run.name == "stage")
+    assert {kept.path for kept in run.artifacts} == {"src/model.bin"}
+    write(trained, {"params.yaml": "lr: 0.7\n", "src/model.bin": "other"})
+
+    report = again(trained, run)
+
+    assert (report.verdict, report.reason) == ("identical", None)
+    repeat = report.comparisons[0].repeat
+    assert repeat is not None
+    assert (repeat.params, repeat.tags["gittrack.stage"]) == ({"lr": 0.5}, "dvc.yaml:train")
+    assert not (trained / "dvc.lock").exists(), "nothing of DVC's is written"
+
+
+def test_dvc_itself_is_reproduced_with_what_its_stages_read(trained, monkeypatch) -> None:
+    """A program of that name stands in for DVC: what is asked for is what counts."""
+    write(trained, {"dvc.yaml": PIPELINE, "params.yaml": "lr: 0.5\n", "src/train.py": STAGE})
+    write(
+        trained,
+        {"src/.gitignore": "*.bin\n*.json\n", "bin/dvc": "#!/bin/sh\ncd src && python train.py 0.5\n"},
+    )
+    (trained / "bin/dvc").chmod(0o755)
+    commit_all(trained, "pipeline")
+    monkeypatch.setenv("PATH", str(trained / "bin"), prepend=":")
+    gittrack(trained, "run", "--name", "dvc", "--", "dvc", "repro", "train")
+    run = next(run for run in originals(trained) if run.name == "dvc")
+
+    assert {entry.path for entry in run.data} == {"data/train.csv", "src/train.py"}
+    assert (run.params, set(run.metrics)) == ({"lr": 0.5}, {"rows", "lr"})
+    assert again(trained, run).verdict == "identical"

@@ -16,6 +16,8 @@ from gittrack.cli.options import json_option, pairs
 
 if TYPE_CHECKING:
     from gittrack.record.job import Outcome
+    from gittrack.record.project import Project
+    from gittrack.record.stages import Work
 
 
 @click.command(
@@ -26,6 +28,8 @@ Examples:
   gittrack run -- python train.py --lr 0.1
   gittrack run --experiment churn --data data/train.csv --param lr=0.1 -- ./train.sh
   gittrack run --volatile "logs/*" -- make model
+  gittrack run --stage train
+  gittrack run -- dvc repro train
 """,
 )
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
@@ -47,12 +51,17 @@ Examples:
     help="Artifacts and metrics that no two executions share; 'gittrack repro' does not compare them.",
 )
 @click.option(
+    "--stage",
+    metavar="STAGE",
+    help="A stage of dvc.yaml: its command is run, unless CMD is given, and what it reads and makes is recorded.",
+)
+@click.option(
     "--trace",
     is_flag=True,
     help="Find what the command reads with strace, in whatever language it is written (Linux).",
 )
 @json_option
-@click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("argv", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run_command(
     context: click.Context,
@@ -62,6 +71,7 @@ def run_command(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     volatile: tuple[str, ...],
+    stage: str | None,
     trace: bool,
     as_json: bool,
     argv: tuple[str, ...],
@@ -69,15 +79,19 @@ def run_command(
     """Run a command and record it: code, exit code, output, environment, data.
 
     Data that it reads is found by itself in Python processes that import gittrack, and in all with --trace.
-    A Python program that calls gittrack logs to the same run. Exits with the command's own code; 128 and the
+    A Python program that calls gittrack logs to the same run. Of a stage of a DVC pipeline, run by --stage or by
+    'dvc repro', the deps, params, metrics and outs are recorded. Exits with the command's own code; 128 and the
     signal's number for a command that was killed. With --json, the last line of stdout is the JSON object.
     """
     from gittrack import config
     from gittrack.record import job
     from gittrack.record.project import Project
 
+    if not argv and stage is None:
+        raise click.UsageError("Missing argument '-- CMD [ARG]...', or --stage.", context)
     around = config.surroundings()
     project = Project.find(Path.cwd(), worktree=around.worktree)
+    work = _work(project, stage, argv)
     with contextlib.suppress(OSError):  # a disk that takes nothing does not stop the command
         if project.init():
             output.remark(f"made {output.escape(str(project.layout.committed))}, where runs are recorded")
@@ -85,7 +99,7 @@ def run_command(
         project,
         project.config(),
         around,
-        argv,
+        argv if work is None else work.argv,
         stdout=_bytes_of("stdout"),
         stderr=_bytes_of("stderr"),
         experiment=experiment,
@@ -94,10 +108,22 @@ def run_command(
         tags=tags,
         data=data,
         volatile=volatile,
+        work=work,
         traced=trace,
     )
     _tell(outcome, as_json)
     context.exit(outcome.exit_code)
+
+
+def _work(project: Project, stage: str | None, argv: tuple[str, ...]) -> Work | None:
+    """Return what the stages take and give that are run, None for a command that is of no stage."""
+    if stage is None and "repro" not in argv:
+        return None
+    from gittrack.record import stages
+
+    if stage is not None:
+        return stages.of_stage(project, stage, argv, folder=Path.cwd())
+    return stages.of_command(project, argv, folder=Path.cwd())
 
 
 def _bytes_of(stream: str) -> BinaryIO:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from gittrack import config as configs
 from gittrack.config import Config, Surroundings
@@ -24,9 +24,13 @@ from gittrack.record.run import ActiveRun
 from gittrack.record.warning import warn
 from gittrack.store import durable
 
+if TYPE_CHECKING:
+    from gittrack.record.stages import Work
+
 STDERR = f"{live.LOGS_FOLDER}/stderr.txt"  # progress bars, and warnings with the paths of a machine
 SOURCE_TAG = "gittrack.source"
 SOURCE_COMMAND = "command"
+STAGE_TAG = "gittrack.stage"  # `path/to/dvc.yaml:NAME` of a run of a stage
 PATIENCE_S = 2.0  # for a pipe that a grandchild keeps open after the command has ended
 
 
@@ -59,12 +63,13 @@ def run_command(
     tags: Mapping[str, Any] | None = None,
     data: Sequence[str] = (),
     volatile: Sequence[str] = (),
+    work: Work | None = None,
     traced: bool = False,
 ) -> Outcome:
     """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
 
     What it prints also goes to `stdout` and `stderr`. Its standard error is volatile: a reproduction does not
-    compare it.
+    compare it. When it is that of stages of a pipeline, `work` says where it runs, what it takes and gives.
 
     Args:
         project: What it is recorded into.
@@ -90,25 +95,29 @@ def run_command(
         raise NotFound(f"there is no program '{argv[0]}'", hint=f"command -v {shlex.quote(argv[0])}")
     if traced:
         tracing.check()
-    command = origin.of_arguments(list(argv), project.root, around.variables)
+    folder = Path.cwd() if work is None else work.folder
+    command = origin.of_arguments(list(argv), project.root, around.variables, folder=folder)
+    stage = {STAGE_TAG: work.address} if work is not None and work.address else {}
     run = ActiveRun.begin(
         project,
         config,
         around,
         experiment=experiment,
         name=name,
-        tags={SOURCE_TAG: SOURCE_COMMAND, **(tags or {})},
+        tags={SOURCE_TAG: SOURCE_COMMAND, **stage, **(tags or {})},
         command=command,
     )
     try:
-        run.log_params(params or {})
+        run.log_params({**(work.params if work is not None else {}), **(params or {})})
         run.set_volatile(STDERR, *volatile)
-        for path in data:
+        for path in _each_once([*data, *(work.data if work is not None else ())]):
             run.log_data(path)
         trace = _trace(project) if traced else None
-        returned = _execute(argv, run.run_id, project, (stdout, stderr), trace)
+        returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, trace)
         if trace is not None:
             run.take_trace(trace.finish())
+        if work is not None and returned == 0:
+            _record_results(run, project, work)
     except BaseException as error:
         run.end_with(error)
         raise
@@ -117,6 +126,16 @@ def run_command(
     )
     run.end(status, exit_code=exit_code)  # type: ignore[arg-type]
     return Outcome(run.run_id, run.digest, exit_code)
+
+
+def _record_results(run: ActiveRun, project: Project, work: Work) -> None:
+    from gittrack.record.stages import record_results  # most commands are of no stage
+
+    record_results(run, project, work)
+
+
+def _each_once(paths: Sequence[str | Path]) -> list[str | Path]:
+    return list({Path(path).absolute(): path for path in reversed(paths)}.values())[::-1]
 
 
 def _trace(project: Project) -> tracing.Trace | None:
@@ -133,6 +152,7 @@ def _execute(
     run_id: RunId,
     project: Project,
     sinks: tuple[BinaryIO, BinaryIO],
+    cwd: Path,
     trace: tracing.Trace | None,
 ) -> int:
     folder = project.layout.live_run(run_id) / live.LOGS_FOLDER
@@ -141,6 +161,7 @@ def _execute(
     try:
         process = subprocess.Popen(
             list(argv) if trace is None else trace.argv(argv),
+            cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=configs.inherited(run_id, project.home),

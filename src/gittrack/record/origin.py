@@ -100,10 +100,11 @@ def of_arguments(
     root: Path,
     variables: Mapping[str, str],
     *,
+    folder: Path | None = None,
     place: int | None = None,
     exit_code: int | None = None,
 ) -> Command | None:
-    """Return the command `argv` as run from the current folder, or None when that lies outside `root`.
+    """Return the command `argv` as run from a folder, or None when that lies outside `root`.
 
     None too where the folder's name is one that a run's file cannot have; see `safe_path`.
 
@@ -111,11 +112,12 @@ def of_arguments(
         argv: Program and arguments.
         root: The top of the working tree.
         variables: The environment variables to record.
+        folder: Where it is run; the current folder without one.
         place: Where in `argv` a file stands whose path is made relative to the current folder.
         exit_code: What it returned, if it has.
     """
-    folder = _relative(Path.cwd(), root)
-    if folder is None or not _can_be_kept(folder):
+    inside = _relative(folder or Path.cwd(), root)
+    if inside is None or not _can_be_kept(inside):
         return None
     argv = [_text(argument) for argument in argv]
     if (
@@ -124,7 +126,7 @@ def of_arguments(
         and _relative(Path(argv[place]), root) is not None
     ):
         argv[place] = os.path.relpath(argv[place])
-    return Command(tuple(argv), folder, dict(variables), exit_code)
+    return Command(tuple(argv), inside, dict(variables), exit_code)
 
 
 def _script_place(arguments: list[str]) -> int | None:

@@ -18,6 +18,8 @@ from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.git import worktree
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
+from gittrack.record.job import STAGE_TAG
+from gittrack.record.stages import address_of
 from gittrack.repro.code_facts import CodeFacts, code_facts
 from gittrack.repro.dvc import DvcSource
 from gittrack.repro.environments import Interpreter, Mode, chosen, matters, planned
@@ -206,6 +208,8 @@ class _Reproduction:
             for entry in plan.executed.data
             if not entry.path.startswith("/") and (entry.how is None or entry.files is None)
         ]
+        stage = address_of(plan.executed.tags.get(STAGE_TAG), target, folder)
+        options += [f"--stage={stage}"] if stage else []
         # -P: a file of the repository must not stand in for a module that gittrack imports.
         return [str(self._interpreter.recorder), "-P", "-m", "gittrack", "run", *options, "--", *argv]
 

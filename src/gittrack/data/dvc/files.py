@@ -16,6 +16,7 @@ Parse: TypeAlias = Callable[[bytes, str], dict[str, Any]]
 
 SUFFIX = ".dvc"
 LOCK = "dvc.lock"
+PIPELINE = "dvc.yaml"
 MAX_BYTES = 16 << 20  # a `dvc.lock` of 50,000 outs
 
 
@@ -52,12 +53,15 @@ def is_named(name: str) -> bool:
     return name == LOCK or (name.endswith(SUFFIX) and name != SUFFIX)
 
 
-def entries(document: Mapping[str, Any], said_by: str) -> list[DvcFile]:
+def entries(
+    document: Mapping[str, Any], said_by: str, pipeline: Mapping[str, Any] | None = None
+) -> list[DvcFile]:
     """Return what a `.dvc` file or a `dvc.lock` says; an entry that cannot be is passed over.
 
     Args:
         document: The parsed file.
         said_by: Its path from the top of the repository.
+        pipeline: The `dvc.yaml` beside a `dvc.lock`: paths start where a stage runs, which the lock does not say.
     """
     folder = posixpath.dirname(said_by)
     if posixpath.basename(said_by) != LOCK:
@@ -67,10 +71,23 @@ def entries(document: Mapping[str, Any], said_by: str) -> list[DvcFile]:
     stages = document.get("stages") if "schema" in document else document  # schema 1.0 has no word for it
     found: dict[str, DvcFile] = {}
     for part in ("deps", "outs"):  # what one stage makes counts more than what another has read
-        for stage in (stages if isinstance(stages, dict) else {}).values():
-            if isinstance(stage, dict):
-                found.update((entry.path, entry) for entry in _known(stage.get(part), folder, said_by))
+        for name, stage in (stages if isinstance(stages, dict) else {}).items():
+            wdir = _wdir(name, pipeline or {})
+            if isinstance(stage, dict) and wdir is not None:
+                place_ = posixpath.join(folder, wdir)
+                found.update((entry.path, entry) for entry in _known(stage.get(part), place_, said_by))
     return list(found.values())
+
+
+def _wdir(name: str, pipeline: Mapping[str, Any]) -> str | None:
+    """Return where a stage runs, None where that has to be filled in first."""
+    stages = pipeline.get("stages")
+    stage = stages.get(name.partition("@")[0]) if isinstance(stages, dict) else None
+    stage = stage.get("do", stage) if isinstance(stage, dict) else None
+    wdir = stage.get("wdir") if isinstance(stage, dict) else None
+    if not isinstance(wdir, str):
+        return ""
+    return None if "${" in wdir else wdir
 
 
 def _known(entries_: object, folder: str, said_by: str) -> Iterator[DvcFile]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.data.dvc import objects
-from gittrack.data.dvc.files import MAX_BYTES, DvcFile, Parse, entries, is_named
+from gittrack.data.dvc.files import LOCK, MAX_BYTES, PIPELINE, SUFFIX, DvcFile, Parse, entries, is_named
 from gittrack.data.dvc.settings import DVC_FOLDER, Settings, load
 from gittrack.errors import Damaged
 from gittrack.store import durable
@@ -125,7 +126,7 @@ class _Memory:
 
     Attributes:
         folders: By path: time of change, folders, and files that may say where content lies.
-        files: By path: size, time of change and inode, and the entries.
+        files: By path: size, time of change and inode, also of `dvc.yaml` for a `dvc.lock`, and the entries.
     """
 
     def __init__(self, path: Path, tmp: Path) -> None:
@@ -141,7 +142,7 @@ class _Memory:
         known = self._before[0].get(path)
         return known if isinstance(known, list) and len(known) == 3 and known[0] == changed else None
 
-    def entries(self, path: str, state: list[int]) -> list[DvcFile] | None:
+    def entries(self, path: str, state: list[list[int]]) -> list[DvcFile] | None:
         known = self._before[1].get(path)
         try:
             return [DvcFile(**entry) for entry in known[1]] if known and known[0] == state else None
@@ -206,22 +207,35 @@ class _Search:
         return sorted(folders), sorted(files)
 
     def _take(self, path: str) -> None:
-        full = os.path.join(self._top, path)  # noqa: PTH118 - as above
-        try:
-            info = os.stat(full, follow_symlinks=False)  # noqa: PTH116 - as above
-            state = [info.st_size, info.st_mtime_ns, info.st_ino]
-            found = self._memory.entries(path, state)
-            if found is None:
-                found = self._read(full, path, info.st_size)
-        except (OSError, Damaged):
-            return
-        if self._now - info.st_mtime_ns > _RACY_NS:
+        beside = f"{path.removesuffix(LOCK)}{PIPELINE}" if path.endswith(LOCK) else None
+        infos = [_stat(self._top, name) for name in (path, beside) if name]
+        state = [[info.st_size, info.st_mtime_ns, info.st_ino] for info in infos if info]
+        found = self._memory.entries(path, state)
+        if found is None:
+            try:
+                found = entries(self._read(path), path, self._read(beside) if beside else None)
+            except (OSError, Damaged):
+                return
+        if all(self._now - changed > _RACY_NS for _, changed, _ in state):
             self._memory.files[path] = [state, [asdict(entry) for entry in found]]
-        (self._by_file if path.endswith(".dvc") else self._by_lock).update(
-            (entry.path, entry) for entry in found
-        )
+        said = self._by_file if path.endswith(SUFFIX) else self._by_lock
+        said.update((entry.path, entry) for entry in found)
 
-    def _read(self, full: str, path: str, size: int) -> list[DvcFile]:
-        if size > MAX_BYTES:
-            return []
-        return entries(self._parse(Path(full).read_bytes(), path), path)
+    def _read(self, path: str) -> dict[str, Any]:
+        info = _stat(self._top, path)
+        if info is None or info.st_size > MAX_BYTES:
+            return {}
+        try:
+            return self._parse(Path(self._top, path).read_bytes(), path)
+        except Damaged:
+            if path.endswith(PIPELINE):
+                return {}  # people write it, with more of YAML than DVC's own files have
+            raise
+
+
+def _stat(top: str, path: str) -> os.stat_result | None:
+    try:
+        found = os.stat(os.path.join(top, path), follow_symlinks=False)  # noqa: PTH116, PTH118 - of every file
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
