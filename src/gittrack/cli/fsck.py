@@ -49,12 +49,13 @@ def fsck_command(context: click.Context, as_json: bool) -> None:
         )
     else:
         for finding in checked.findings:
-            _print(finding)
+            print_finding(finding)
         output.say(_summary(checked))
     context.exit(checked.exit_code)
 
 
-def _print(finding: Finding) -> None:
+def print_finding(finding: Finding) -> None:
+    """Write one finding: what and where, in words, what helps."""
     run = f", run {finding.run[:8]}" if finding.run else ""
     output.say_painted(
         (f"{finding.severity} ", _COLOURS.get(finding.severity)),

@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Housekeeping": {
         "fsck": "Verify every digest.",
+        "doctor": "Name what may go wrong.",
         "gc": "Free what no run needs.",
     },
     "Begin": {

@@ -109,7 +109,7 @@ def test_links_and_special_files_are_no_objects(tmp_path: Path) -> None:
 
     for md5 in ("0" * 32, "1" * 32):
         assert objects.open_object(tmp_path, md5) is None
-        assert not objects.has_object(tmp_path, md5)
+        assert objects.path_of(tmp_path, md5) is None
 
 
 @pytest.mark.parametrize("old", [True, False])
@@ -118,4 +118,4 @@ def test_objects_of_both_versions_are_found(tmp_path: Path, old: bool) -> None:
 
     with objects.open_object(tmp_path, md5) as file:
         assert file.read() == b"content"
-    assert objects.has_object(tmp_path, md5)
+    assert objects.path_of(tmp_path, md5) == object_path(tmp_path, md5, old=old)

@@ -79,6 +79,21 @@ def entries(
     return list(found.values())
 
 
+def names(document: Mapping[str, Any]) -> set[str]:
+    """Return every MD5 that a `.dvc` file or a `dvc.lock` names, wherever the content lies."""
+    stages = document.get("stages", document)
+    found = set()
+    for part in (document, *(stages.values() if isinstance(stages, dict) else ())):
+        for name in ("deps", "outs") if isinstance(part, dict) else ():
+            listed = part.get(name)
+            found |= {
+                entry["md5"]
+                for entry in (listed if isinstance(listed, list) else ())
+                if isinstance(entry, dict) and is_md5(entry.get("md5"))
+            }
+    return found
+
+
 def _wdir(name: str, pipeline: Mapping[str, Any]) -> str | None:
     """Return where a stage runs, None where that has to be filled in first."""
     stages = pipeline.get("stages")

@@ -98,15 +98,15 @@ def open_object(cache: Path, md5: str) -> BinaryIO | None:
     return None
 
 
-def has_object(cache: Path, md5: str) -> bool:
-    """Whether there is a regular file where the object would be; its bytes are not read."""
+def path_of(cache: Path, md5: str) -> Path | None:
+    """Return where a regular file is that could be the object, None where none is; its bytes are not read."""
     for below in places(md5):
         try:
             if stat.S_ISREG((cache / below).lstat().st_mode):
-                return True
+                return cache / below
         except OSError:
             continue
-    return False
+    return None
 
 
 def _open_regular(path: Path) -> BinaryIO:

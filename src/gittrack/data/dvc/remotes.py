@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,17 @@ def _by_fsspec(remote: Remote) -> Callable[[str], Any]:
             raise _failed(remote, f"does not answer: {type(error).__name__}") from None
 
     return open_one
+
+
+def lacking_package(remote: Remote) -> str | None:
+    """Return the package without which a remote cannot be read, None where nothing is lacking."""
+    known = _FILESYSTEMS.get(remote.scheme or "")
+    if known is None:
+        return None
+    package = known[1]
+    if importlib.util.find_spec("fsspec") is None:
+        return "'gittrack[remotes]'"
+    return package if importlib.util.find_spec(package) is None else None
 
 
 _FILESYSTEMS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {

@@ -105,7 +105,7 @@ class DvcProject:
         """Whether a cache has the content, of a folder that of all its files; no bytes are read but a folder's list."""
         files = self.listing(md5) if md5.endswith(".dir") else {}
         return files is not None and all(
-            any(objects.has_object(cache, name) for cache in self.caches) for name in {md5, *files.values()}
+            any(objects.path_of(cache, name) for cache in self.caches) for name in {md5, *files.values()}
         )
 
 
