@@ -124,20 +124,16 @@ def manifest_of(entries: Iterable[tuple[str, Digest]]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(entries)).encode()
 
 
-def walk(folder: Path, *, links_to: Sequence[Path] = ()) -> Iterator[tuple[str, Path]]:
+def walk(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield relative path and path of every regular file below `folder`, by path; links out of it are refused.
-
-    Args:
-        folder: Where to begin.
-        links_to: Folders beside it that links may lead to.
 
     Raises:
         InvalidValue: A link leads out of the folder, or a name cannot be kept.
     """
-    tops = [place.resolve() for place in (folder, *links_to)]
+    top = folder.resolve()
     for name, entry in sorted(_entries(folder, ""), key=lambda found: found[0]):
         file = Path(entry.path)
-        if entry.is_symlink() and not any(map(file.resolve().is_relative_to, tops)):
+        if entry.is_symlink() and not file.resolve().is_relative_to(top):
             raise InvalidValue(
                 f"'{file}' is a link out of '{folder}'",
                 hint=f"cp --remove-destination $(readlink {file}) {file}",

@@ -69,7 +69,7 @@ def run_command(
     """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
 
     What it prints also goes to `stdout` and `stderr`. Its standard error is volatile: a reproduction does not
-    compare it. When it is that of stages of a pipeline, `work` says where it runs, what it takes and gives.
+    compare it.
 
     Args:
         project: What it is recorded into.
@@ -84,6 +84,7 @@ def run_command(
         tags: Tags to start with.
         data: Files and folders that it reads.
         volatile: Artifacts and metrics that no two executions share.
+        work: Where a stage's command runs, what it takes and gives; None for a command of no stage.
         traced: Find what its processes read with strace, in whatever language they are.
 
     Raises:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from gittrack.data import hashing
 from gittrack.data.dvc import objects
 from gittrack.data.hashing import Content
+from gittrack.errors import InvalidValue
 from gittrack.store import digest as digests
 from gittrack.store import durable
-from gittrack.store.layout import Layout
+from gittrack.store.layout import Layout, safe_path
 
 _RACY_NS = 2_000_000_000
 
@@ -52,21 +52,50 @@ def measure(source: Path, layout: Layout, *, links_to: Sequence[Path] = ()) -> M
     """
     memory = _Memory(layout.dvc_hashes(source.absolute()), layout.tmp)
     if not source.is_dir():
-        digest, md5, old_md5 = memory.hashes("", source)
+        hashed = memory.hashed("", os.fspath(source))
         memory.save()
-        return Measured(Content(digests.parse(digest), source.stat().st_size), None, md5, old_md5)
-    found = [
-        (name, file, *memory.hashes(name, file)) for name, file in hashing.walk(source, links_to=links_to)
-    ]
+        return Measured(Content(digests.parse(hashed.digest), hashed.size), None, hashed.md5, hashed.old_md5)
+    found = {name: memory.hashed(name, file) for name, file in _files(source, links_to)}
     memory.save()
-    manifest = "".join(f"{digest}  {name}\n" for name, _, digest, _, _ in found).encode()
-    size = sum(file.stat().st_size for _, file, *_ in found)
-    return Measured(
-        Content(digests.of_bytes(manifest), size, len(found)),
-        manifest,
-        objects.name_of_folder({name: md5 for name, _, _, md5, _ in found}),
-        objects.name_of_folder({name: old_md5 for name, _, _, _, old_md5 in found}),
-    )
+    manifest = "".join([f"{hashed.digest}  {name}\n" for name, hashed in found.items()]).encode()
+    md5 = objects.name_of_folder({name: hashed.md5 for name, hashed in found.items()})
+    old_md5 = md5
+    if any(hashed.md5 != hashed.old_md5 for hashed in found.values()):
+        old_md5 = objects.name_of_folder({name: hashed.old_md5 for name, hashed in found.items()})
+    size = sum(hashed.size for hashed in found.values())
+    return Measured(Content(digests.of_bytes(manifest), size, len(found)), manifest, md5, old_md5)
+
+
+def _files(folder: Path, links_to: Sequence[Path]) -> list[tuple[str, str]]:
+    """Return relative path and path of every file below a folder, by path; as `hashing.walk`, in a tenth of its time.
+
+    Raises:
+        InvalidValue: A link leads elsewhere than into `folder` or one of `links_to`.
+    """
+    tops = tuple(os.path.join(os.path.realpath(place), "") for place in (folder, *links_to))  # noqa: PTH118
+    found, waiting = [], [("", os.fspath(folder))]
+    while waiting:
+        above, parent = waiting.pop()
+        with os.scandir(parent) as entries:
+            for entry in entries:
+                name = above + entry.name
+                if entry.is_symlink():
+                    if not os.path.realpath(entry.path).startswith(tops):
+                        raise InvalidValue(f"'{entry.path}' is a link out of '{folder}'")
+                    if entry.is_file():
+                        found.append((name, entry.path))
+                elif entry.is_dir():
+                    waiting.append((f"{name}/", entry.path))
+                elif entry.is_file():
+                    found.append((name, entry.path))
+    return sorted(found)
+
+
+class _Hashed(NamedTuple):
+    digest: str
+    md5: str
+    old_md5: str
+    size: int
 
 
 class _Memory:
@@ -79,18 +108,26 @@ class _Memory:
             self._before = dict(json.loads(path.read_bytes()))
         self._now: dict[str, Any] = {}
 
-    def hashes(self, name: str, file: Path) -> tuple[str, str, str]:
-        """Return SHA-256 and both MD5 of a file."""
+    def hashed(self, name: str, file: str) -> _Hashed:
+        """Return what the file at a path, called `name` in its folder, is called by its content.
+
+        Raises:
+            InvalidValue: It cannot have that name.
+            OSError: It cannot be read.
+        """
         state = _state(file)
         known = self._before.get(name)
-        if not (isinstance(known, list) and len(known) == 4 and known[0] == state):
-            began = time.time_ns()
-            with file.open("rb") as content:
-                known = [state, *objects.hash_file(content)]
-            if _state(file) != state or began - max(state[3:]) < _RACY_NS:
-                return known[1], known[2], known[3]
-        self._now[name] = known
-        return known[1], known[2], known[3]
+        if isinstance(known, list) and len(known) == 4 and known[0] == state:
+            self._now[name] = known
+            return _Hashed(known[1], known[2], known[3], state[2])
+        if name:
+            safe_path(name)
+        began = time.time_ns()
+        with open(file, "rb") as content:  # noqa: PTH123 - 20,000 of them
+            hashes = objects.hash_file(content)
+        if _state(file) == state and began - max(state[3:]) > _RACY_NS:
+            self._now[name] = [state, *hashes]
+        return _Hashed(*hashes, state[2])
 
     def save(self) -> None:
         if self._now != self._before:
@@ -99,6 +136,6 @@ class _Memory:
                 durable.replace_file(self._path, content, tmp=self._tmp)
 
 
-def _state(file: Path) -> list[int]:
+def _state(file: str) -> list[int]:
     found = os.stat(file)  # noqa: PTH116 - 20,000 of them
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

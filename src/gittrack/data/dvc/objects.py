@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from gittrack.store.layout import safe_path
 
 MAX_LISTING = 256 << 20  # bytes of a `.dir` object: two million files
 
+_WORTH_LISTING = 8  # objects of a shard
 _PIECE = 1 << 20  # DVC 2 turns CR LF into LF piece by piece; a pair that is cut in two stays
 _LOOKED_AT = 512
 _TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
@@ -101,12 +102,39 @@ def open_object(cache: Path, md5: str) -> BinaryIO | None:
 def path_of(cache: Path, md5: str) -> Path | None:
     """Return where a regular file is that could be the object, None where none is; its bytes are not read."""
     for below in places(md5):
+        path = os.path.join(cache, below)  # noqa: PTH118 - of every file of a folder at the start of a run
         try:
-            if stat.S_ISREG((cache / below).lstat().st_mode):
-                return cache / below
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                return Path(path)
         except OSError:
             continue
     return None
+
+
+def have_all(caches: Sequence[Path], names: Iterable[str]) -> bool:
+    """Whether there is a regular file for each name in one of the caches; no bytes are read.
+
+    Of a large folder whole shards are listed: a look at each of 20,000 objects takes three times as long.
+    """
+    shards: dict[str, set[str]] = {}
+    for md5 in names:
+        shards.setdefault(md5[:2], set()).add(md5)
+    for shard, wanted in shards.items():
+        if len(wanted) >= _WORTH_LISTING:
+            for cache in caches:
+                for folder in (f"files/md5/{shard}", shard):
+                    wanted -= {shard + name for name in _regular_names(os.path.join(cache, folder))}  # noqa: PTH118
+        if not all(any(path_of(cache, md5) for cache in caches) for md5 in wanted):
+            return False
+    return True
+
+
+def _regular_names(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _open_regular(path: Path) -> BinaryIO:

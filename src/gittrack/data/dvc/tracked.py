@@ -104,9 +104,7 @@ class DvcProject:
     def holds(self, md5: str) -> bool:
         """Whether a cache has the content, of a folder that of all its files; no bytes are read but a folder's list."""
         files = self.listing(md5) if md5.endswith(".dir") else {}
-        return files is not None and all(
-            any(objects.path_of(cache, name) for cache in self.caches) for name in {md5, *files.values()}
-        )
+        return files is not None and objects.have_all(self.caches, {md5, *files.values()})
 
 
 def _listing(cache: Path, md5: str) -> dict[str, str] | None:
@@ -141,6 +139,12 @@ class _Memory:
     def folder(self, path: str, changed: int) -> list[Any] | None:
         known = self._before[0].get(path)
         return known if isinstance(known, list) and len(known) == 3 and known[0] == changed else None
+
+    def keep(self, path: str, state: list[list[int]], found: list[DvcFile]) -> None:
+        known = self._before[1].get(path)
+        if not (isinstance(known, list) and known[:1] == [state]):
+            known = [state, [asdict(entry) for entry in found]]
+        self.files[path] = known
 
     def entries(self, path: str, state: list[list[int]]) -> list[DvcFile] | None:
         known = self._before[1].get(path)
@@ -217,7 +221,7 @@ class _Search:
             except (OSError, Damaged):
                 return
         if all(self._now - changed > _RACY_NS for _, changed, _ in state):
-            self._memory.files[path] = [state, [asdict(entry) for entry in found]]
+            self._memory.keep(path, state, found)
         said = self._by_file if path.endswith(SUFFIX) else self._by_lock
         said.update((entry.path, entry) for entry in found)
 
