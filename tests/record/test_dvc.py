@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from gittrack import config
 from gittrack.data import hashing
-from gittrack.errors import Damaged, RecordingWarning
+from gittrack.errors import Damaged, NotFound, RecordingWarning
 from gittrack.housekeeping import gc
 from gittrack.record import format as formats
 from gittrack.record import origin
@@ -18,6 +19,7 @@ from gittrack.record.run import ActiveRun
 from gittrack.store.objects import FileStore
 from tests.conftest import commit_all, write
 from tests.dvc_projects import dvc_add, dvc_init, md5_of, object_path
+from tests.repro.helpers import gittrack
 
 
 @pytest.fixture(params=[False, True], ids=["dvc 3", "dvc 2"])
@@ -164,3 +166,18 @@ def test_the_list_of_a_folder_that_dvc_keeps_is_not_freed(root) -> None:
     gc.apply(gc.plan(project.repository, project.layout, older_than_s=0))
 
     assert FileStore(project.layout).has(entry.digest)
+
+
+def test_a_pipe_in_place_of_data_is_not_waited_for(run, root) -> None:
+    (root / "data/train.csv").unlink()
+    os.mkfifo(root / "data/train.csv")
+
+    with pytest.raises(NotFound):
+        run.log_data("data/train.csv")
+
+
+def test_the_command_line_shows_both_names(run, root) -> None:
+    entry = run.log_data("data/train.csv")
+    run.end()
+
+    assert f"{entry.digest}  10 B, kept by dvc, DVC's {entry.md5}" in gittrack(root, "show", run.run_id)

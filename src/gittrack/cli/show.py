@@ -114,6 +114,8 @@ def _command(command: Command | None) -> Iterator[tuple[str, Any]]:
 def _kept(entry: Any) -> str:
     """A digest is cut for no one: it is there to be compared."""
     kept_by = f", kept by {entry.kept_by}" if hasattr(entry, "kept_by") else ""
+    if getattr(entry, "md5", None) is not None:
+        kept_by += f", not DVC's {entry.md5}" if entry.changed else f", DVC's {entry.md5}"
     kept_by += ", found by itself" if getattr(entry, "how", None) == "read" else ""
     files = f", {values.plural(entry.files, 'file')}" if getattr(entry, "files", None) is not None else ""
     return f"{entry.digest}  {values.size(entry.size)}{files}{kept_by}"

@@ -104,7 +104,8 @@ def look(source: Path, path: str, project: Project) -> Look | None:
     with suppress(GittrackError, OSError, ValueError):
         around = project_of(project.root, path, project.layout, home=project.home)
         known = None if around is None else around.lookup(path)
-        if around is not None and known is not None:
+        is_there = source.is_file() or source.is_dir()  # a pipe would be waited for
+        if around is not None and known is not None and is_there:
             from gittrack.data.dvc.measure import measure
 
             found = measure(source, project.layout, links_to=around.caches)

@@ -153,6 +153,9 @@ def test_values_are_read_by_the_files_ending(tmp_path: Path) -> None:
     for name in ("b.toml", "c.yaml"):
         assert dict(values.flat(values.read(tmp_path / name, parse))) == {"a.b": [1]}
     assert dict(values.flat(values.read(tmp_path / "a.json", parse))) == {"a.b": [1], "e": {}}
+    (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    with pytest.raises(NotFound):
+        values.read(tmp_path / "endless.yaml", parse)
     with pytest.raises(InvalidValue, match="is code"):
         values.read(tmp_path / "d.py", parse)
     for name in ("deep.json", "e.json"):

@@ -127,3 +127,12 @@ def test_dvc_keeps_a_folder_only_with_all_of_its_files(project: DvcProject, repo
     (repo / ".dvc/cache/files/md5" / md5_of(b"y")[:2] / md5_of(b"y")[2:]).unlink()
 
     assert not of(repo).holds(md5)
+
+
+def test_the_folder_that_a_file_lies_in_is_its_owner(project: DvcProject) -> None:
+    known = project.tracked()
+
+    assert project.owner("data/raw/sub/y.txt", known) == known["data/raw"]
+    assert project.owner("data/raw", known) == known["data/raw"]
+    assert project.owner("data/train.csv/x", known) is None
+    assert project.owner("data", known) is None

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,18 +81,19 @@ class DvcProject:
             tracked: What `tracked` returned, when it is at hand.
         """
         known = self.tracked() if tracked is None else tracked
-        if path in known:
-            return known[path]
+        out = self.owner(path, known)
+        if out is None or out.path == path:
+            return out
+        md5 = (self.listing(out.md5) or {}).get(path[len(out.path) + 1 :])
+        return None if md5 is None else replace(out, path=path, md5=md5, size=None, files=None)
+
+    def owner(self, path: str, tracked: Mapping[str, DvcFile]) -> DvcFile | None:
+        """Return the file or folder of DVC's that a path from the top is, or lies in; None when it is in none."""
         parts = path.split("/")
-        for depth in range(len(parts) - 1, 0, -1):
-            folder = known.get("/".join(parts[:depth]))
-            if folder is not None and folder.is_folder:
-                md5 = (self.listing(folder.md5) or {}).get("/".join(parts[depth:]))
-                return (
-                    None
-                    if md5 is None
-                    else DvcFile(path, md5, None, None, folder.is_old, folder.remote, folder.said_by)
-                )
+        for depth in range(len(parts), 0, -1):
+            out = tracked.get("/".join(parts[:depth]))
+            if out is not None and (depth == len(parts) or out.is_folder):
+                return out
         return None
 
     def listing(self, md5: str) -> dict[str, str] | None:

@@ -28,12 +28,15 @@ def read(path: Path, parse: Parse) -> dict[str, Any]:
     """
     if path.suffix == ".py":
         raise InvalidValue(f"'{path.name}' is code, which is not run for its values", hint="params.yaml")
+    if not path.is_file():
+        raise NotFound(f"there is no file '{path}'")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise Damaged(f"'{path.name}' has {size} bytes, at most {MAX_BYTES} are read")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise NotFound(f"there is no file '{path}'") from error
-    if len(content) > MAX_BYTES:
-        raise Damaged(f"'{path.name}' has {len(content)} bytes, at most {MAX_BYTES} are read")
+        raise NotFound(f"'{path}' cannot be read: {error.strerror}") from error
     if path.suffix not in (".json", ".toml"):
         return parse(content, path.name) if content.strip() else {}
     try:
