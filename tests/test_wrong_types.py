@@ -14,15 +14,15 @@ import pytest
 
 import gittrack
 from gittrack import artifacts, data
-from gittrack.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from gittrack.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param, RunTag
 from gittrack.errors import GittrackError, InvalidValue
 from tests.tracking.conftest import fresh
 
 WRONG: tuple[Any, ...] = (
     None, 5, -1, 1 << 70, float("nan"), "x", "\udc80", "a\0b", b"x", [5], [None], {5: 5}, object(),
 )  # fmt: skip
-NOT_FOR_SCRIPTS = """attach begin before_end end_with is_of leave log_batch log_dataset mark_deleted next_step resume
-    set_status"""
+NOT_FOR_SCRIPTS = """attach before_end begin end_with is_of knows_dataset knows_model leave log_batch log_dataset log_models
+    mark_deleted next_step resume set_status take_trace"""
 MAX_SENTENCE = 300
 __all__ = ["fresh"]  # a fixture
 
@@ -67,6 +67,7 @@ class Place:
             "Client.points": {"run_id": self.ended, "key": "loss"},
             "Client.get_metric_history": {"run_id": self.ended, "key": "loss"},
             "Client.log_inputs": {"datasets": [DatasetInput(Dataset("d", "0", "local", "{}"))]},
+            "Client.log_outputs": {"models": [LoggedModelOutput("m-1", 0)]},
             "Client.log_batch": {
                 "metrics": [Metric("a", 1.0, 1, 0)], "params": [Param("b", "1")], "tags": [RunTag("c", "1")],
             },

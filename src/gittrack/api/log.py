@@ -228,6 +228,9 @@ def log_inputs(
         InvalidValue: One is no list, there is not one context or one set of tags for each dataset, or one is no
             dataset or model.
     """
+    from gittrack.tracking import inputs
+
+    taken = inputs.used_models([one for one in as_list(models or (), "models") if one is not None])
     used = as_list(datasets or (), "datasets")
     beside = {"contexts": contexts, "tags_list": tags_list}
     lists = {
@@ -238,9 +241,7 @@ def log_inputs(
             raise InvalidValue(f"log_inputs got {len(used)} datasets and {len(given)} {name}")
     for dataset, context, tags in zip(used, lists["contexts"], lists["tags_list"], strict=True):
         log_input(dataset, context, tags)
-    for model in as_list(models or (), "models"):
-        if model is not None:
-            log_input(model=model)
+    current().log_models(taken)
 
 
 def log_outputs(models: Sequence[LoggedModelOutput] | None = None) -> None:

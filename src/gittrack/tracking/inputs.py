@@ -38,7 +38,7 @@ def measured(run: ActiveRun, dataset: Any, model_id: str | None) -> None:
     Raises:
         InvalidValue: It is no dataset, or the id cannot be that of a model.
     """
-    if model_id and not run.knows_model(model_id):
+    if model_id and not (isinstance(model_id, str) and run.knows_model(model_id)):
         run.log_models([UsedModel(model_id, "input")])
     if dataset is None or run.knows_dataset(getattr(dataset, "name", ""), getattr(dataset, "digest", "")):
         return
