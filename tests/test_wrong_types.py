@@ -21,8 +21,8 @@ from tests.tracking.conftest import fresh
 WRONG: tuple[Any, ...] = (
     None, 5, -1, 1 << 70, float("nan"), "x", "\udc80", "a\0b", b"x", [5], [None], {5: 5}, object(),
 )  # fmt: skip
-NOT_FOR_SCRIPTS = """attach before_end begin end_with is_of knows_dataset knows_model leave log_batch log_dataset log_models
-    mark_deleted next_step resume set_status take_trace"""
+NOT_FOR_SCRIPTS = """attach before_end begin end_with is_of knows_dataset knows_model leave log_batch log_dataset
+    log_models mark_deleted next_step resume set_status take_trace"""
 MAX_SENTENCE = 300
 __all__ = ["fresh"]  # a fixture
 

@@ -61,9 +61,7 @@ def test_the_json_report_is_one_line_with_the_promised_keys(repo: Path) -> None:
     text = again(repo, recorded(repo)).to_json()
 
     assert "\n" not in text
-    keys = (
-        "run_id repro_run_id verdict reason restored metrics artifacts suspects spread hint seconds".split()
-    )
+    keys = "run_id repro_run_id verdict reason restored metrics artifacts suspects spread hint seconds job_seconds".split()
     assert list(json.loads(text)) == keys
 
 
@@ -322,6 +320,29 @@ def test_a_recorded_failure_that_comes_again_is_identical(repo: Path) -> None:
     assert run.status == "FAILED"
 
     assert again(repo, run).verdict == "identical"
+
+
+RESUMED = """\
+import gittrack, pathlib
+mark = pathlib.Path("state/run.txt")
+with gittrack.start_run(mark.read_text() if mark.exists() else None) as run:
+    for step in range(3):
+        gittrack.log_metric("loss", step, step=step + (3 if mark.exists() else 0))
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text(run.run_id)
+"""
+
+
+def test_a_run_that_a_second_process_resumed_is_inconclusive(repo: Path) -> None:
+    write(repo, {".gitignore": "state/\n"})
+    run = recorded(repo, {"train.py": RESUMED})
+    job(repo, "python", "train.py")
+
+    report = again(repo, originals(repo)[-1])
+
+    assert run.supersedes == ()
+    assert (report.verdict, report.exit_code) == ("inconclusive", 10)
+    assert "after it had ended" in str(report.document()["reason"])
 
 
 def test_data_that_is_gone_makes_it_impossible_and_names_the_file(repo: Path) -> None:

@@ -158,6 +158,7 @@ class Report:
             "spread": None if self.spread is None else _spread(self.spread),
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
+            "job_seconds": round(self.job_seconds, 3),
         }
 
     def to_json(self) -> str:

@@ -451,4 +451,6 @@ def incomplete(run: RunRecord, left_out: Iterable[LeftOut]) -> str | None:
     reasons += [f"the record lacks {lost}" for lost in run.lost]
     if run.status == "KILLED":
         reasons.append("the recorded run was killed before its end")
+    if run.supersedes:
+        reasons.append("the run was added to after it had ended, which its process alone does not do again")
     return "; ".join(reasons) or None
