@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import venv
 from dataclasses import replace
 from pathlib import Path
 
@@ -343,6 +344,27 @@ def test_a_run_that_a_second_process_resumed_is_inconclusive(repo: Path) -> None
     assert run.supersedes == ()
     assert (report.verdict, report.exit_code) == ("inconclusive", 10)
     assert "after it had ended" in str(report.document()["reason"])
+
+
+def test_a_program_that_is_installed_beside_the_interpreter_is_recorded_by_its_name(
+    repo: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "elsewhere")
+    programs = tmp_path / "elsewhere" / "bin"
+    write(programs, {"grow": f"#!{programs / 'python'}\n" + TRAIN})
+    (programs / "grow").chmod(0o755)
+    write(repo, {"model.py": MODEL})
+    path = os.pathsep.join([str(repo), *filter(None, sys.path)])
+    job(repo, str(programs / "grow"), "--rate", "3", env={"PYTHONPATH": path})
+    (run,) = originals(repo)
+
+    report = again(repo, run)
+
+    assert run.command is not None
+    assert run.command.argv == ("grow", "--rate", "3")
+    assert (report.verdict, report.exit_code) == ("impossible", 9)  # it is not installed in this environment
+    assert report.problem is not None
+    assert report.problem.hint == "command -v grow"
 
 
 def test_data_that_is_gone_makes_it_impossible_and_names_the_file(repo: Path) -> None:

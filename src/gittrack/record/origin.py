@@ -79,8 +79,9 @@ def repro_of(around: Surroundings, process: Process) -> RunId | None:
 def command(root: Path, variables: Mapping[str, str]) -> Command | None:
     """Return how this Python process was started, or None where that cannot be repeated.
 
-    A session that a person types into, a script from standard input, and one that was started outside the
-    repository cannot be.
+    A program that is installed beside the interpreter is known by its name, which another environment has too. A
+    session that a person types into, a script from standard input, and one that was started outside the repository
+    cannot be repeated.
     """
     if hasattr(sys, "ps1") or "ipykernel" in sys.modules or sys.flags.interactive:
         return None
@@ -90,8 +91,12 @@ def command(root: Path, variables: Mapping[str, str]) -> Command | None:
         return None
     known = (root, os.getcwd(), *variables.items())  # noqa: PTH109 - a tenth of the time of a start
     if known not in _memory.commands:
-        argv = ["python", *arguments]
-        _memory.commands[known] = of_arguments(argv, root, variables, place=place + 1)
+        program = _program(arguments[0]) if place == 0 else None
+        if program is None:
+            argv = ["python", *arguments]
+            _memory.commands[known] = of_arguments(argv, root, variables, place=place + 1)
+        else:
+            _memory.commands[known] = of_arguments([program, *arguments[1:]], root, variables)
     return _memory.commands[known]
 
 
@@ -127,6 +132,12 @@ def of_arguments(
     ):
         argv[place] = os.path.relpath(argv[place])
     return Command(tuple(argv), inside, dict(variables), exit_code)
+
+
+def _program(script: str) -> str | None:
+    """Return the name of a program that is installed in this interpreter's environment, None for another script."""
+    path = Path(script)
+    return path.name if path.resolve().parent == Path(sys.executable).parent.resolve() else None
 
 
 def _script_place(arguments: list[str]) -> int | None:
