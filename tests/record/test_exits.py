@@ -212,6 +212,51 @@ if __name__ == "__main__":
     assert sorted(runs) == sorted([*children * 3, ("parent", "FINISHED")])
 
 
+WORKER = """
+import multiprocessing
+def work(pipe):
+    pipe.send(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+    run = gittrack.start_run(nested=False, run_name="worker")
+    run.log_metric("loss", 0.5, 1)
+    pipe.send(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+    time.sleep(60)
+if __name__ == "__main__":
+    with gittrack.start_run(run_name="main"):
+        pipe, other = multiprocessing.Pipe()
+        child = multiprocessing.get_context(sys.argv[1]).Process(target=work, args=(other,))
+        child.start()
+        print(pipe.recv(), pipe.recv())
+        child.terminate()
+        child.join()
+        print(child.exitcode)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_can_be_terminated_at_any_moment_and_its_run_is_killed(repo, method) -> None:
+    done = script(repo, WORKER, method)
+
+    assert done.stdout.split() == ["True", "True", str(-signal.SIGTERM)], done.stderr
+    assert {run.name: run.status for run in sealed_runs(repo)} == {"main": "FINISHED", "worker": "KILLED"}
+
+
+def test_a_forked_child_that_starts_a_run_of_its_own_ends_it_when_it_is_terminated(repo) -> None:
+    code = """
+gittrack.start_run(run_name="main")
+child = os.fork()
+if not child:
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    gittrack.start_run(run_name="child")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(20)
+print(os.waitpid(child, 0)[1])
+"""
+    done = script(repo, code)
+
+    assert done.stdout.split() == [str(signal.SIGTERM.value)], done.stderr
+    assert {run.name: run.status for run in sealed_runs(repo)} == {"main": "FINISHED", "child": "KILLED"}
+
+
 def test_strict_durability_on_a_failing_disk_does_not_break_the_end(repo) -> None:
     code = """
 import errno, warnings

@@ -7,6 +7,7 @@ caught again ended nothing: the script's outermost frame tells whether it came t
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -46,15 +47,16 @@ def all_open() -> list[ActiveRun]:
 def _install() -> None:
     """Look out for the end of this process; a forked child has what its parent set up, and its own way to end."""
     main = threading.main_thread()
+    processes = sys.modules.get("multiprocessing.process")
+    worker = processes is not None and processes.parent_process() is not None
     if "exit" not in _outcome:
         _outcome["exit"], sys.exit = sys.exit, _on_sys_exit
-        if threading.current_thread() is main:
-            _handle_signals()
+    if threading.current_thread() is main and not worker:
+        _handle_signals()
     _outcome.pop("error", None)
     _outcome["pid"] = os.getpid()
     _outcome["script"] = _outermost(sys._current_frames().get(main.ident or 0))
-    processes = sys.modules.get("multiprocessing.process")
-    if processes is not None and processes.parent_process() is not None:
+    if worker:
         from multiprocessing.util import Finalize
 
         Finalize(None, _at_exit, exitpriority=100)  # such a child leaves by os._exit, without atexit
@@ -65,6 +67,23 @@ def _handle_signals() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _on_signal)
+
+
+def _leave_signals() -> None:
+    """Let a signal end a forked child at once, as it would without gittrack.
+
+    Python runs a handler only between two steps of its own, so a worker that waits for a lock may never die of the
+    SIGTERM by which a pool ends it, and the pool waits for ever. Its runs are sealed by who looks next.
+    """
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _on_signal:
+            with contextlib.suppress(ValueError):  # not the main thread
+                signal.signal(number, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_signals)
 
 
 def _outermost(frame: FrameType | None) -> FrameType | None:
