@@ -1,0 +1,14 @@
+"""Read a table that DVC tracks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gittrack
+
+TABLE = Path("private/readings.txt")
+
+with gittrack.start_run(run_name="readings"):
+    gittrack.log_data(TABLE)
+    for step, line in enumerate(TABLE.read_text().splitlines()):
+        gittrack.log_metric("reading", float(line), step=step)

@@ -1,0 +1,69 @@
+"""The corpus can be played: its table is sound, and its fast jobs are right in this interpreter's environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bench.repro_corpus.environments import Present
+from bench.repro_corpus.report import page, word
+from bench.repro_corpus.scene import HERE, Outcome, play
+from bench.repro_corpus.table import JOBS, Job
+
+FAST = ("small", "dirty_tree", "fails", "data_gone", "unseeded", "one_trial")
+NAMED = {job.name: job for job in JOBS}
+
+
+def test_there_are_many_jobs_of_different_names_and_each_verdict_is_expected_of_one() -> None:
+    assert len(NAMED) == len(JOBS) >= 30
+    verdicts = {job.verdict for job in JOBS}
+    assert verdicts == {"identical", "equivalent", "different", "failed", "impossible", "inconclusive"}
+
+
+def test_each_job_has_its_files_and_none_are_left_over() -> None:
+    folders = {job.folder or job.name for job in JOBS}
+    assert folders == {folder.name for folder in (HERE / "jobs").iterdir()}
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_fast_job_gets_the_verdict_that_is_right(name: str, tmp_path: Path) -> None:
+    outcome = play(NAMED[name], tmp_path / name, Present())
+
+    assert outcome.skipped is None
+    assert outcome.trouble == ()
+    assert outcome.got == NAMED[name].verdict
+
+
+def test_a_wrong_verdict_and_a_job_that_cannot_be_recorded_are_trouble(tmp_path: Path) -> None:
+    wrong = play(Job("small", "", "different", shared=("measurements.csv",)), tmp_path / "wrong", Present())
+    broken = play(Job("small", "", record="python no_such.py"), tmp_path / "broken", Present())
+
+    assert not wrong.right
+    assert "the verdict is identical, different is right" in wrong.trouble
+    assert not broken.right
+    assert "no_such.py" in broken.trouble[0]
+    assert "**0 of 2 are right.**" in page([wrong, broken])
+
+
+def test_what_is_missing_is_the_reason_why_a_job_is_skipped(tmp_path: Path) -> None:
+    jobs = (
+        Job("small", "", programs=("no-such-program",)),
+        Job("small", "", packages=("no-such-package==1.0",)),
+        Job("small", "", needs=("repro --no-such-option",)),
+        NAMED["upgraded"],
+        NAMED["torch"],
+    )
+    outcomes = [play(job, tmp_path / str(number), Present()) for number, job in enumerate(jobs)]
+
+    reasons = [str(outcome.skipped) for outcome in outcomes]
+    assert all(outcome.skipped and outcome.right for outcome in outcomes)
+    wanted = (
+        "no-such-program",
+        "no-such-package",
+        "repro --no-such-option",
+        "environments of its own",
+        "--large",
+    )
+    assert [word in reason for word, reason in zip(wanted, reasons, strict=True)] == [True] * 5
+    assert "Not played" in page(outcomes)
+    assert word(Outcome(NAMED["torch"], skipped="large")).startswith("skipped")
