@@ -54,7 +54,8 @@ class Place:
             "experiment_ids": [self.experiment], "figure": Figure(), "image": np.zeros((2, 2)), "interval": 1.0,
             "key": "x", "local_dir": root / "src", "local_path": root / "out.txt", "metrics": {"m": 1.0},
             "name": "fresh", "new_name": "fresh", "node_id": "n", "params": {"p": 1}, "path": root / "out.txt",
-            "query": "select 1", "run_id": self.live, "samples": 1, "tags": {"t": 1}, "text": "x", "uri": root,
+            "query": "select 1", "run_id": self.live, "models": [LoggedModelOutput("m-1", 0)],
+            "samples": 1, "tags": {"t": 1}, "text": "x", "uri": root,
             "table": {"key": ["a"], "step": [1], "value": [1.0]}, "value": 1,
         }  # fmt: skip
         self.special: dict[str, dict[str, Any]] = {
@@ -67,7 +68,6 @@ class Place:
             "Client.points": {"run_id": self.ended, "key": "loss"},
             "Client.get_metric_history": {"run_id": self.ended, "key": "loss"},
             "Client.log_inputs": {"datasets": [DatasetInput(Dataset("d", "0", "local", "{}"))]},
-            "Client.log_outputs": {"models": [LoggedModelOutput("m-1", 0)]},
             "Client.log_batch": {
                 "metrics": [Metric("a", 1.0, 1, 0)], "params": [Param("b", "1")], "tags": [RunTag("c", "1")],
             },

@@ -465,7 +465,7 @@ def test_the_job_gets_the_recorded_version_of_python(
 
     assert here.verdict != "identical"
     assert any("--env rebuild" in line for line in here.lines())
-    assert ("python version", version) in [(one.name, one.old) for one in here.suspects]
+    assert ("python version", version) in [(one.name, one.recorded) for one in here.suspects]
     assert (rebuilt.verdict, rebuilt.restored.how) == ("identical", "rebuilt")
 
 
