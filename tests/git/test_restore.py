@@ -9,6 +9,7 @@ import pytest
 
 from gittrack.entities.record import Code
 from gittrack.errors import Conflict
+from gittrack.git import worktree
 from gittrack.git.capture import Capture
 from gittrack.git.place import settings_of
 from gittrack.git.repo import Repository
@@ -324,7 +325,10 @@ def test_a_pooled_worktree_that_a_job_broke_is_made_anew(repo: Path, tmp_path: P
     assert contents(tmp_path / "trap") == {"precious": ("file", b"1")}
 
 
-def test_three_at_once_get_three_worktrees_of_which_two_stay(repo: Path) -> None:
+def test_more_at_once_than_there_are_processors_get_worktrees_that_go_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worktree, "_POOLED", 2)
     found = Repository.find(repo)
     taken, before = look(repo), contents(repo)
     with (

@@ -11,18 +11,20 @@ from gittrack.errors import Conflict
 _MOST_CHARACTERS = 4000  # of all that would run: more scrolls off a screen before it can be read
 
 
-def ask(lines: Sequence[str], *, run: str) -> bool:
+def ask(lines: Sequence[str], *, run: str | None) -> bool:
     """Show what would be executed and return whether the user agrees.
 
     Args:
         lines: All that decides what happens; shown escaped, long runs of blanks counted.
-        run: How the user named the run.
+        run: How the user named the run; None for several.
 
     Raises:
         Conflict: Nobody is there to ask, or it is too long to be seen whole; nothing was started.
     """
     shown = [output.unspaced(line) for line in lines]
-    hint = f"look at it with gittrack show {run}, then gittrack repro {run} --yes"
+    hint = "look at each with gittrack show RUN, then add --yes"
+    if run is not None:
+        hint = f"look at it with gittrack show {run}, then gittrack repro {run} --yes"
     if sum(map(len, shown)) > _MOST_CHARACTERS:
         raise Conflict("what it would execute is too long to be shown whole, nothing was started", hint=hint)
     for line in shown:

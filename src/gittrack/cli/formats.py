@@ -74,7 +74,7 @@ class Form:
         if self.path is None:
             yield
             return
-        with _replacing(self.path) as file, contextlib.redirect_stdout(file):
+        with replacing(self.path) as file, contextlib.redirect_stdout(file):
             yield
 
     def write(self, answer: Answer) -> None:
@@ -89,7 +89,8 @@ class Form:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """Open a file to be written for the length of a block; it appears whole at the end of it, or not at all."""
     target = path.resolve()
     if target.exists() and not target.is_file():  # a pipe or a device is written to, never replaced
         with target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:

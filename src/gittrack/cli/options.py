@@ -78,15 +78,14 @@ def scope_options(command: F) -> F:
     return with_scope  # type: ignore[return-value]
 
 
-def run_argument(name: str, *, nargs: int = 1) -> Callable[[F], F]:
+def run_argument(name: str, *, nargs: int = 1, required: bool = True) -> Callable[[F], F]:
     """Add an argument that names a run, completed by the shell."""
-    return click.argument(
-        name, nargs=nargs, required=True, metavar=_metavar(name, nargs), shell_complete=_complete_run
-    )
+    metavar = _metavar(name, nargs) if required else f"[{_metavar(name, nargs)}]"
+    return click.argument(name, nargs=nargs, required=required, metavar=metavar, shell_complete=_complete_run)
 
 
 def _metavar(name: str, nargs: int) -> str:
-    return f"{name.upper()}..." if nargs == -1 else name.upper()
+    return f"{name.upper().removesuffix('S')}..." if nargs == -1 else name.upper()
 
 
 def _complete_run(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gittrack.cli import consent, output
+from gittrack.cli import consent, many, output
 from gittrack.cli.options import json_option, run_argument, tolerances
 from gittrack.cli.reading import find, reading, where
 from gittrack.errors import Conflict
@@ -37,6 +37,8 @@ Exit codes, by verdict:
   8   failed        the command failed where the record's did not
   9   impossible    an input cannot be restored exactly
   10  inconclusive  nothing to compare, or the record is not whole
+Of many runs the worst verdict counts: impossible, failed, different, inconclusive.
+1 when none of these, but a run got no verdict; 130 when it was interrupted.
 
 \b
 Examples:
@@ -45,9 +47,12 @@ Examples:
   gittrack repro 3f2a9c1e --times 5 --spread
   gittrack repro 3f2a9c1e --dry-run
   gittrack repro 3f2a9c1e --env rebuild
+  gittrack repro trial-05 trial-06 -j 2
+  gittrack repro --all --since origin/main --junit repro.xml --markdown repro.md
 """,
 )
-@run_argument("run")
+@run_argument("runs", nargs=-1, required=False)
+@many.many_options
 @click.option(
     "--rtol",
     multiple=True,
@@ -92,7 +97,8 @@ Examples:
 @click.pass_context
 def repro_command(
     context: click.Context,
-    run: str,
+    runs: tuple[str, ...],
+    choice: many.Choice,
     rtol: dict[str, float],
     atol: dict[str, float],
     times: int,
@@ -105,12 +111,25 @@ def repro_command(
 ) -> None:
     """Run RUN again from its recorded inputs, in a worktree of its own, and compare every result with the record.
 
-    A command that another clone recorded is shown whole and is executed only when you agree.
+    A command that another clone recorded is shown whole and is executed only when you agree. Several runs, or
+    --all, are reproduced each in a process of its own, those that one process made together.
     """
-    from gittrack.repro.reproduce import rehearse, reproduce
-
     if spread and times < 2:
         raise click.UsageError("--spread needs repetitions to lie within: --times 5.")
+    if many.is_meant(runs, choice):
+        if keep:
+            raise click.UsageError("--keep is for one RUN.")
+        options = (
+            *(f"--rtol={name}={size!r}" for name, size in rtol.items()),
+            *(f"--atol={name}={size!r}" for name, size in atol.items()),
+            f"--times={times}",
+            f"--env={env}",
+            *(["--spread"] if spread else []),
+        )
+        context.exit(many.reproduce(runs, choice, options=options, yes=yes, dry_run=dry_run, as_json=as_json))
+    from gittrack.repro.reproduce import rehearse, reproduce
+
+    (run,) = runs
     with reading() as session, output.Progress() as progress:
         plan = _plan(session, run)
         if dry_run:

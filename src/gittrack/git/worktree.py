@@ -1,8 +1,9 @@
 """Working trees of gittrack's own, in which the code of a run is put to be run again.
 
-Making 10,000 files takes longer than all else in a reproduction, so up to two worktrees are a *pool*: they stay
-where they are, and the next reproduction takes one that is free. A job may have changed anything in it, git's
-index and the times of files included, so every file is read and compared with the wanted tree, none is believed.
+Making 10,000 files takes longer than all else in a reproduction, so worktrees are a *pool*: they stay where they
+are, and the next reproduction takes one that is free. There are as many as were ever in use at once, up to one for
+each processor. A job may have changed anything in it, git's index and the times of files included, so every file is
+read and compared with the wanted tree, none is believed.
 
 The files are written as the run had them: with its line-end settings, whatever those of this clone are. Filters
 that the user configured (LFS) run, because a job must find the content that it read; hooks never do.
@@ -30,7 +31,9 @@ from gittrack.store.locking import locked
 
 __all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "renew", "restore_code"]
 
-_POOLED = 2
+_POOLED = max(2, os.cpu_count() or 1)
+_PREFIX = "gittrack-"
+_RANDOM = 12  # digits of the name of a worktree that goes after use; a number is never that long
 _GLOB = re.compile(r"[\\*?\[\]! #]")
 _ESCAPED = r"\\\g<0>"
 
@@ -122,19 +125,24 @@ def renew(
 def remove_pool(repo: Repository) -> list[Path]:
     """Remove the pooled worktrees that are not in use, and return where they were."""
     gone = []
-    for number in range(1, _POOLED + 1):
-        path = _slot(repo, number)
-        if path.exists():
-            with locked(_lock(repo, number), wait=False) as taken:
-                if taken:
-                    discard(repo, path)
-                    gone.append(path)
+    for number in _numbers(repo):
+        with locked(_lock(repo, number), wait=False) as taken:
+            if taken:
+                discard(repo, _slot(repo, number))
+                gone.append(_slot(repo, number))
     return gone
 
 
 def pool(repo: Repository) -> list[Path]:
     """Return the pooled worktrees that there are."""
-    return [path for number in range(1, _POOLED + 1) if (path := _slot(repo, number)).exists()]
+    return [_slot(repo, number) for number in _numbers(repo)]
+
+
+def _numbers(repo: Repository) -> list[int]:
+    """Return the numbers of the pooled worktrees that there are; another machine may have made more than this one."""
+    names = (path.name for path in _folder(repo).glob(f"{_PREFIX}*"))
+    found = (name.removeprefix(_PREFIX) for name in names)
+    return sorted(int(text) for text in found if text.isdecimal() and len(text) < _RANDOM)
 
 
 @contextmanager
@@ -148,7 +156,7 @@ def _place(repo: Repository) -> Iterator[Path]:
                 yield path
                 _sweep(repo, path)
                 return
-        path = _folder(repo) / f"gittrack-{random_hex()[:12]}"
+        path = _folder(repo) / f"{_PREFIX}{random_hex()[:_RANDOM]}"
         try:
             yield path
         finally:
@@ -160,7 +168,7 @@ def _folder(repo: Repository) -> Path:
 
 
 def _slot(repo: Repository, number: int) -> Path:
-    return _folder(repo) / f"gittrack-{number}"
+    return _folder(repo) / f"{_PREFIX}{number}"
 
 
 def _lock(repo: Repository, number: int) -> Path:

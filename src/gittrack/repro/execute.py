@@ -108,7 +108,7 @@ def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: 
             raise NotFound(
                 f"'{argv[0]}' cannot be run: {error.strerror}", hint=f"command -v {argv[0]}"
             ) from error
-        with _terminated_as_interrupted():
+        with terminated_as_interrupted():
             try:
                 code = process.wait()
             except BaseException:
@@ -120,7 +120,7 @@ def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: 
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM end the command too, instead of leaving it behind."""
 
     def stop(number: int, _frame: object) -> None:

@@ -11,7 +11,7 @@ from gittrack.repro.artifact_diff import Contents
 from gittrack.repro.execute import Execution, NewRun
 from gittrack.repro.pages import same_points
 from gittrack.repro.pairs import pair
-from gittrack.repro.plan import Plan
+from gittrack.repro.plan import Plan, with_nested
 from gittrack.repro.restore import incomplete
 from gittrack.repro.tolerance import Tolerance
 from gittrack.repro.verify import (
@@ -63,7 +63,7 @@ class Judge:
         """Return what came of an execution that made the runs `new`."""
         plan = self._plan
         repeats = pair(plan.originals, new)
-        subjects = _with_nested(plan.run, plan.originals)
+        subjects = with_nested(plan.run, plan.originals)
         others = [run for run in plan.originals if run not in subjects]
         comparisons = tuple(self._compare(run, repeats.get(run.run_id), execution) for run in subjects)
         verdict, reason = _overall(comparisons, execution)
@@ -126,16 +126,3 @@ def _overall(comparisons: tuple[Comparison, ...], execution: Execution) -> tuple
     if verdict in ("failed", "different") and execution.exit_code:
         reason = f"{reason or 'the results differ'}; the command ended with exit code {execution.exit_code}"
     return verdict, reason
-
-
-def _with_nested(run: RunRecord, originals: tuple[RunRecord, ...]) -> list[RunRecord]:
-    """Return a run and those nested in it, at any depth."""
-    found = [run]
-    ids = {run.run_id}
-    more = True
-    while more:
-        children = [child for child in originals if child.parent_run_id in ids and child.run_id not in ids]
-        found += children
-        ids.update(child.run_id for child in children)
-        more = bool(children)
-    return found

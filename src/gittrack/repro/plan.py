@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -129,13 +129,11 @@ def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> P
     depth = configs.surroundings().depth
     if depth >= MAX_DEPTH:
         raise Conflict(f"run {run_id[:8]} would be reproduced inside of {depth} reproductions")
-    originals = _family(session, run)
+    originals = family(session, run)
     executed = originals[0]
     problem = _problem(executed)
     environment = None if executed.environment is None else session.environment(executed.environment)
-    consent = None
-    if executed.code is not None and executed.command is not None:
-        consent = trust.consent_digest(executed.code, executed.command, executed.environment)
+    consent = consent_of(executed)
     return Plan(
         session=session,
         repo=repo,
@@ -158,6 +156,13 @@ def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> P
     )
 
 
+def consent_of(executed: RunRecord) -> Digest | None:
+    """Return what consent to run a process again is bound to; None when there is nothing to execute."""
+    if executed.code is None or executed.command is None:
+        return None
+    return trust.consent_digest(executed.code, executed.command, executed.environment)
+
+
 def agree(plan: Plan) -> Plan:
     """Remember that this clone's user agrees to what `plan` would execute, and return the plan with that.
 
@@ -168,6 +173,35 @@ def agree(plan: Plan) -> Plan:
         return plan
     trust.trust(plan.layout, plan.consent)
     return replace(plan, trusted=True)
+
+
+def family(session: Session, run: RunRecord) -> tuple[RunRecord, ...]:
+    """Return the runs of the process to run to repeat `run`, its first run first, and those nested in them."""
+    seen: set[str] = set()  # forged parents may be a circle
+    while True:
+        own = sorted(_runs_of(session, run), key=lambda found: found.process.ordinal)
+        first = next(found for found in own if found.process.id == run.process.id)
+        above = _surrounding(session, first)
+        if above is None or above.process.id in seen:
+            break
+        seen.add(first.process.id)
+        run = above
+    same = [found for found in own if found.process.id == first.process.id]
+    nested = [found for found in own if found.process.id != first.process.id]
+    return (*same, *sorted(nested, key=lambda found: (found.start_time, found.process.ordinal)))
+
+
+def with_nested(run: RunRecord, originals: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return a run and those nested in it, at any depth."""
+    found = [run]
+    ids = {run.run_id}
+    more = True
+    while more:
+        children = [child for child in originals if child.parent_run_id in ids and child.run_id not in ids]
+        found += children
+        ids.update(child.run_id for child in children)
+        more = bool(children)
+    return found
 
 
 def _problem(executed: RunRecord) -> Problem | None:
@@ -198,22 +232,6 @@ def _data(originals: tuple[RunRecord, ...]) -> tuple[DataFile, ...]:
         for entry in run.data:
             entries.setdefault(entry.path, entry)
     return tuple(entries[path] for path in sorted(entries))
-
-
-def _family(session: Session, run: RunRecord) -> tuple[RunRecord, ...]:
-    """Return the runs of the process to execute and those nested in them, the first run of the process first."""
-    seen: set[str] = set()  # forged parents may be a circle
-    while True:
-        own = sorted(_runs_of(session, run), key=lambda found: found.process.ordinal)
-        first = next(found for found in own if found.process.id == run.process.id)
-        above = _surrounding(session, first)
-        if above is None or above.process.id in seen:
-            break
-        seen.add(first.process.id)
-        run = above
-    same = [found for found in own if found.process.id == first.process.id]
-    nested = [found for found in own if found.process.id != first.process.id]
-    return (*same, *sorted(nested, key=lambda found: (found.start_time, found.process.ordinal)))
 
 
 def _runs_of(session: Session, run: RunRecord) -> list[RunRecord]:

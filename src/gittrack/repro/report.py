@@ -154,6 +154,7 @@ class Report:
             "artifacts": [
                 _artifact(found.run.run_id, kept) for found in self.comparisons for kept in found.artifacts
             ],
+            "runs": [_run(found) for found in (*self.comparisons, *self.others)],
             "suspects": [_suspect(found) for found in self.suspects],
             "spread": None if self.spread is None else _spread(self.spread),
             "hint": self.hint,
@@ -172,6 +173,17 @@ class Report:
 
 def _difference(found: Difference) -> dict[str, Any]:
     return {"kind": found.kind, "name": found.name, "recorded": found.old, "present": found.new}
+
+
+def _run(found: Comparison) -> dict[str, Any]:
+    return {
+        "run_id": found.run.run_id,
+        "repro_run_id": None if found.repeat is None else found.repeat.run_id,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "metrics_differ": [series.key for series in found.series if series.outcome != "identical"],
+        "artifacts_differ": [kept.path for kept in found.artifacts if kept.outcome != "identical"],
+    }
 
 
 def _suspect(found: Suspect) -> dict[str, Any]:
