@@ -36,12 +36,12 @@ person looks, or where `NO_COLOR` is set. A run is named by its id, by the first
 
 | code | means |
 |---:|---|
-| 0 | done; `repro`: identical or equivalent |
-| 1 | an error that is none of these |
+| 0 | done; `repro`: identical or equivalent; `verify`: signed by somebody known, and as it says |
+| 1 | an error that is none of these; `verify`: not signed by anybody known, or not here |
 | 2 | wrong usage |
 | 3 | not found, or the name is ambiguous |
 | 4 | conflict or wrong state |
-| 5 | damaged data |
+| 5 | damaged data; `verify`: something is not as it says |
 | 6 | git or a remote failed |
 | 7 | `repro`: ran, and the result differs |
 | 8 | `repro`: the command failed |

@@ -33,6 +33,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Reproduce": {
         "repro": "Run a run again and check the result.",
+        "attest": "Write a signed certificate of a run.",
+        "verify": "Check such certificates.",
     },
     "Housekeeping": {
         "fsck": "Verify every digest.",
@@ -53,7 +55,6 @@ ALIASES = {
     "reproduce": "repro",
     "rm": "delete",
     "undelete": "restore",
-    "verify": "fsck",
 }
 _MODULES = {"restore": "delete"}  # a command whose file is named after its opposite
 

@@ -138,7 +138,7 @@ def reproduce(
     with reading() as session:
         found = _jobs(session, runs, choice)
         if not dry_run:
-            _agree(session, found, yes=yes)
+            see_consent(session, found, yes=yes)
     repository, _ = where()
     with output.Progress() as progress:
         many = reproduce_many(
@@ -168,7 +168,12 @@ def _jobs(session: Session, runs: Sequence[str], choice: Choice) -> list[Job]:
     return jobs(session, chosen)
 
 
-def _agree(session: Session, found: Sequence[Job], *, yes: bool) -> None:
+def see_consent(session: Session, found: Sequence[Job], *, yes: bool) -> None:
+    """Ask, once, for consent to all that this clone's user has not agreed to yet.
+
+    Raises:
+        Conflict: Nobody agreed; nothing was started.
+    """
     from gittrack.repro.many import consent_lines, untrusted
     from gittrack.repro.plan import agree
 
