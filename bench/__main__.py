@@ -21,6 +21,7 @@ NAMES = (
     "artifact",
     "repro",
     "environment",
+    "repro_many",
 )
 
 

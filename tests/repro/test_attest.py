@@ -19,7 +19,8 @@ from gittrack.entities.record import Artifact, RunId, RunRecord
 from gittrack.errors import Conflict, Damaged
 from gittrack.git import signing
 from gittrack.repro import attest
-from gittrack.repro.attest import PAYLOAD_TYPE, Verified, newest_repetition, statement, verify
+from gittrack.repro.attest import PAYLOAD_TYPE, Verified, statement, verify
+from gittrack.repro.recorded import newest_repetition
 from gittrack.store.objects import FileStore
 from tests.conftest import git
 from tests.keys import allow, gpg_home, needs_gpg, needs_ssh, sign_with, ssh_key

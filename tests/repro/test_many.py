@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 from gittrack.entities.record import Process, RunId, RunRecord
 from gittrack.errors import NotFound
 from gittrack.git.worktree import pool
-from gittrack.repro.many import Many, Result, choose, consent_lines, jobs, reproduce_many, untrusted
+from gittrack.repro.many import (
+    Many,
+    Result,
+    choose,
+    consent_lines,
+    jobs,
+    reproduce_many,
+    split_verified,
+    untrusted,
+)
 from gittrack.repro.published import junit, markdown
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import commit, gittrack, job, opened, recorded, runs, session_of
@@ -177,6 +186,25 @@ def test_fail_fast_begins_no_more(repo: Path) -> None:
 
     assert found.tally == {"not run": 4, "different": 1}
     assert found.exit_code == 7
+
+
+def test_what_was_reproduced_here_before_can_be_left_out(repo: Path) -> None:
+    write(repo, {"train.py": SWEEP, "random_job.py": RANDOM})
+    job(repo, "python", "random_job.py")
+    job(repo, "python", "train.py")
+    many(repo)
+    before = len(runs(repo))
+    session = session_of(repo)
+
+    left, done = split_verified(session, jobs(session, choose(session)))
+    found = reproduce_many(left, folder=repo, done=done)
+
+    assert [run.name for job in left for run in job.asked] == ["random"]
+    assert found.tally == {"identical": 4, "different": 1}
+    assert {result.repro_run_id for result in done} <= {
+        run.run_id for run in runs(repo, "repro_of is not null")
+    }
+    assert len(runs(repo)) == before + 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

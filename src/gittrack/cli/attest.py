@@ -72,7 +72,8 @@ def attest_command(
     """
     from gittrack.git import signing
     from gittrack.repro import attest
-    from gittrack.repro.verify import Tolerance
+    from gittrack.repro.recorded import newest_repetition
+    from gittrack.repro.tolerance import Tolerance
 
     if repro and without_verdict:
         raise click.UsageError("--repro and --without-verdict exclude each other.")
@@ -81,7 +82,7 @@ def attest_command(
         if repro:
             _reproduce(session, run_id, yes=yes)
     with reading(quiet=True) as session:
-        repeat = None if without_verdict else attest.newest_repetition(session, run_id)
+        repeat = None if without_verdict else newest_repetition(session, run_id)
         if repeat is None and not without_verdict:
             raise Conflict(
                 f"run {run_id[:8]} was not reproduced yet",

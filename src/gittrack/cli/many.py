@@ -36,6 +36,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
     click.option("--markdown", type=_FILE, metavar="FILE", help="Write the verdicts to FILE, for a comment."),
     click.option("--junit", type=_FILE, metavar="FILE", help="Write the verdicts to FILE as JUnit XML."),
+    click.option(
+        "--skip-verified",
+        is_flag=True,
+        help="Leave out what was reproduced identically before, in this environment on such a machine.",
+    ),
     click.option("--fail-fast", is_flag=True, help="Begin no more after the first that is not reproduced."),
     click.option(
         "-j",
@@ -72,6 +77,7 @@ class Choice:
         since: Only those that came since this commit.
         workers: How many at a time.
         fail_fast: Begin no more after the first that is not good.
+        skip_verified: Do not reproduce once more what was reproduced identically here.
         junit: A file for JUnit XML.
         markdown: A file for Markdown.
     """
@@ -82,6 +88,7 @@ class Choice:
     since: str | None
     workers: int
     fail_fast: bool
+    skip_verified: bool
     junit: Path | None
     markdown: Path | None
 
@@ -114,7 +121,7 @@ def is_meant(runs: Sequence[str], choice: Choice) -> bool:
         None,
     ):
         raise click.UsageError("--filter, --experiment and --since go with --all.")
-    return choice.everything or len(runs) > 1 or bool(choice.junit or choice.markdown)
+    return choice.everything or len(runs) > 1 or bool(choice.skip_verified or choice.junit or choice.markdown)
 
 
 def reproduce(
@@ -133,10 +140,11 @@ def reproduce(
     Raises:
         Conflict: Nobody agreed to execute what another clone recorded; nothing was started.
     """
-    from gittrack.repro.many import reproduce_many
+    from gittrack.repro.many import reproduce_many, split_verified
 
     with reading() as session:
         found = _jobs(session, runs, choice)
+        found, done = split_verified(session, found) if choice.skip_verified else (found, [])
         if not dry_run:
             see_consent(session, found, yes=yes)
     repository, _ = where()
@@ -147,6 +155,7 @@ def reproduce(
             options=(*options, *(["--dry-run"] if dry_run else [])),
             workers=choice.workers,
             fail_fast=choice.fail_fast,
+            done=done,
             progress=progress,
         )
     _write(many, choice)

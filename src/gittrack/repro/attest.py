@@ -17,18 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gittrack.entities.record import Digest, RunId, RunRecord, parse_run_id
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, NotFound
 from gittrack.git import patches, recover, signing
 from gittrack.git.signing import Signature
-from gittrack.repro.execute import NewRun
-from gittrack.repro.pairs import pair
-from gittrack.repro.plan import family, with_nested
-from gittrack.repro.restore import incomplete
-from gittrack.repro.verify import Comparison, Tolerance, Verdict, compare, compare_points, worst
+from gittrack.repro.recorded import comparisons
+from gittrack.repro.tolerance import Tolerance
+from gittrack.repro.verify import Verdict, worst
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
@@ -104,16 +101,6 @@ class Envelope:
     statement: Mapping[str, Any]
     message: bytes
     signatures: tuple[bytes, ...]
-
-
-def newest_repetition(session: Session, run_id: RunId) -> RunId | None:
-    """Return the newest run that repeats a run and has ended; None when it was never reproduced."""
-    found = session.rows(
-        "select run_id from runs where repro_of = $run_id and not deleted"
-        " and status not in ('RUNNING', 'SCHEDULED') order by start_time desc, run_id limit 1",
-        run_id=run_id,
-    )
-    return RunId(found[0][0]) if found else None
 
 
 def statement(
@@ -405,7 +392,7 @@ def _reproduction(session: Session, run: RunRecord, repeat_id: RunId, tolerance:
     repeat, seals = session.run(repeat_id), session.seals(repeat_id)
     if repeat.repro_of != run.run_id:
         raise Conflict(f"run {repeat_id[:8]} does not repeat run {run.run_id[:8]}")
-    compared = _comparisons(session, run, repeat, tolerance)
+    compared = comparisons(session, run, repeat, tolerance)
     verdict: Verdict = worst([one.verdict for one in compared]) or "inconclusive"
     series = [found for one in compared for found in one.series]
     artifacts = [found for one in compared for found in one.artifacts]
@@ -427,26 +414,6 @@ def _reproduction(session: Session, run: RunRecord, repeat_id: RunId, tolerance:
             "differ": sorted({found.path for found in artifacts if found.outcome != "identical"}),
         },
     }
-
-
-def _comparisons(
-    session: Session, run: RunRecord, repeat: RunRecord, tolerance: Tolerance
-) -> list[Comparison]:
-    """Compare a run, and those nested in it, with what repeats them."""
-    originals = family(session, run)
-    new = sorted(family(session, repeat), key=lambda one: (one.start_time, one.process.ordinal))
-    pairs = pair(originals, [NewRun(one, Path()) for one in new])
-    left_out = originals[0].code.left_out if originals[0].code else ()
-    compared = []
-    for one in with_nested(run, originals):
-        found = pairs.get(one.run_id)
-        series = []
-        if found is not None:
-            series = compare_points(session.points(one.run_id), session.points(found.run.run_id), tolerance)
-        again = None if found is None else found.run
-        lacking = incomplete(one, left_out)
-        compared.append(compare(one, again, series, tolerance=tolerance, incomplete=lacking))
-    return compared
 
 
 def _decoded(text: str) -> bytes:

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from gittrack.query.places import RUNS, Catalogue
 from gittrack.record import trust
 from gittrack.repro.execute import terminated_as_interrupted
 from gittrack.repro.plan import Plan, Progress, consent_of, family, plan, with_nested
+from gittrack.repro.recorded import verified_by
 from gittrack.repro.report import plan_lines
 from gittrack.repro.verify import EXIT_CODES, Verdict, worst
 from gittrack.store.layout import Layout
@@ -221,6 +222,24 @@ def jobs(session: Session, run_ids: Iterable[RunId]) -> list[Job]:
     ]
 
 
+def split_verified(session: Session, found: Iterable[Job]) -> tuple[list[Job], list[Result]]:
+    """Return the jobs that are worth doing, and the results of those whose newest repetition needs none.
+
+    Raises:
+        Damaged: The points of a run cannot be read any more.
+    """
+    left, done = [], []
+    for job in found:
+        repeats = [(run, verified_by(session, run)) for run in job.asked]
+        if all(repeat is not None for _, repeat in repeats):
+            done += [
+                Result(run, "identical", "was reproduced here before", repeat) for run, repeat in repeats
+            ]
+        else:
+            left.append(job)
+    return left, done
+
+
 def untrusted(session: Session, repo: Repository, layout: Layout, found: Iterable[Job]) -> list[Plan]:
     """Return what this clone's user has not agreed to yet, one plan for each thing that would be executed."""
     asked: dict[Digest, Plan] = {}
@@ -253,6 +272,7 @@ def reproduce_many(
     options: Sequence[str] = (),
     workers: int = 1,
     fail_fast: bool = False,
+    done: Sequence[Result] = (),
     progress: Progress | None = None,
 ) -> Many:
     """Reproduce some processes and return what came of the runs that were asked about.
@@ -265,9 +285,11 @@ def reproduce_many(
         options: Of `gittrack repro`, for each of them.
         workers: How many at a time.
         fail_fast: Begin no more once one was not good.
+        done: Results that are there already, to be told with the others.
         progress: Called with what is being done, how much of it is done, and how much there is.
     """
-    return _Crew(found, folder, tuple(options), fail_fast, progress).work(workers)
+    many = _Crew(found, folder, tuple(options), fail_fast, progress).work(workers)
+    return replace(many, results=(*done, *many.results))
 
 
 @dataclass
