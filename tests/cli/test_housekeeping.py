@@ -104,8 +104,8 @@ def test_repro_reports_for_people_and_on_one_line_for_programs(job: Path) -> Non
     line = program("repro", run_id, "--json")
     assert line.returncode == 0
     assert list(json.loads(line.stdout)) == [
-        "run_id", "repro_run_id", "verdict", "reason", "restored", "metrics", "artifacts", "suspects", "spread",
-        "hint", "seconds",
+        "run_id", "repro_run_id", "verdict", "reason", "restored", "metrics", "artifacts", "runs", "suspects",
+        "spread", "hint", "seconds", "job_seconds",
     ]  # fmt: skip
     assert line.stdout.count("\n") == 1
 

@@ -21,6 +21,7 @@ from gittrack.git import signing
 from gittrack.repro import attest
 from gittrack.repro.attest import PAYLOAD_TYPE, Verified, statement, verify
 from gittrack.repro.recorded import newest_repetition
+from gittrack.repro.verify import Tolerance
 from gittrack.store.objects import FileStore
 from tests.conftest import git
 from tests.keys import allow, gpg_home, needs_gpg, needs_ssh, sign_with, ssh_key
@@ -266,6 +267,24 @@ def test_a_signature_is_read_in_either_alphabet() -> None:
     envelope["signatures"] *= 17
     with pytest.raises(Damaged, match="17 signatures"):
         attest.read(json.dumps(envelope).encode())
+
+
+@needs_ssh
+def test_a_tolerance_is_part_of_what_is_certified(repo: Path) -> None:
+    key = ssh_key(repo.parent)
+    sign_with(repo, key)
+    allow(repo, {"ada@example.org": key})
+    noise = "import random, gittrack\nwith gittrack.start_run(): gittrack.log_metric('x', 1 + random.random() / 1e6)"
+    run = recorded(repo, {"train.py": noise})
+    again(repo, run)
+    session = session_of(repo)
+    repeat = newest_repetition(session, run.run_id)
+    content = sealed(repo, statement(session, run.run_id, repeat, Tolerance(rtol=1e-3)))
+
+    found = verify(session_of(repo), content)
+
+    assert (found.exit_code, found.verdict) == (0, "equivalent")
+    assert "within rtol 0.001" in found.findings[-1].text
 
 
 def test_what_is_not_a_repetition_or_has_not_ended_is_not_certified(repo: Path) -> None:

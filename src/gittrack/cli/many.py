@@ -207,7 +207,7 @@ def _print(many: Many) -> None:
         output.remark("no run to reproduce")
         return
     ids = values.short_ids([result.run.run_id for result in many.results])
-    columns = {
+    columns: dict[str, list[Any]] = {
         "run": [ids[result.run.run_id] for result in many.results],
         "name": [result.run.name for result in many.results],
         "verdict": [result.state for result in many.results],
@@ -215,6 +215,7 @@ def _print(many: Many) -> None:
         "metrics that differ": [", ".join(result.metrics) for result in many.results],
         "because": [result.reason for result in many.results],
     }
+    columns = {name: column for name, column in columns.items() if any(column) or name == "seconds"}
     style = tables.Style(output.width(), {"verdict": _COLOURS.get})
     left_out = tables.draw(list(columns), zip(*columns.values(), strict=True), style)
     tally = ", ".join(f"{count} {state}" for state, count in many.tally.items())

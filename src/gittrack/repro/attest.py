@@ -320,9 +320,9 @@ class _Holder:
     def _code(self, run: RunRecord) -> Finding:
         if run.code is None:
             return Finding("code", "unproven", "the record has no code")
-        patch = self._session.patch(run.run_id)
-        own = patches.split(patch, run.code.base)[0].patch if patch else None
         try:
+            patch = self._session.patch(run.run_id)
+            own = patches.split(patch, run.code.base)[0].patch if patch else None
             found = recover.find_code(self._session.repo, run.code, own, fetch=False)
         except GittrackError as error:
             return Finding("code", "unproven", str(error))
@@ -346,7 +346,8 @@ class _Holder:
             if here["verdict"] == said.get("verdict"):
                 text = f"what it says of run {repeat[:8]} is not what is here"
             return Finding("reproduction", "differs", text)
-        within = f", within {said['tolerance']}" if said["tolerance"].asked else ""
+        tolerance = said["tolerance"]
+        within = f", within rtol {tolerance.rtol} and atol {tolerance.atol}" if tolerance.asked else ""
         text = f"{here['verdict']}{within}: compared once more with run {repeat[:8]}"
         return Finding("reproduction", "holds", text)
 

@@ -16,7 +16,7 @@ _HIDDEN = re.compile(
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line ends, bidi
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"  # lone bytes, no characters
 )
-_PLAIN = re.compile(r"[0-9A-Za-z ]")
+_PLAIN = re.compile(r"[-0-9A-Za-z ]")
 _ROWS = 50
 _CHARACTERS = 60_000  # of a comment: GitHub takes 65,536
 _TEXT = 120  # characters of a name or a reason
