@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gittrack.errors import InvalidValue
@@ -80,28 +81,70 @@ class Surroundings(NamedTuple):
     variables: Mapping[str, str]
 
 
-def inherited(run_id: str, worktree: Path) -> dict[str, str]:
-    """Return the environment of a command that shall log to a run of `worktree`."""
+def inherited(
+    run_id: str, worktree: Path, variables: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return the environment of a command that shall log to a run of `worktree`, with `variables` set."""
     env = {
         name: value for name, value in os.environ.items() if name not in ("MLFLOW_RUN_ID", "GITTRACK_REPRO")
     }
-    return {"PYTHONUNBUFFERED": "1", **env, "GITTRACK_RUN_ID": run_id, "GITTRACK_WORKTREE": str(worktree)}
+    env = {"PYTHONUNBUFFERED": "1", **env, **variables}
+    if DETERMINISTIC in variables:
+        env = _with_site(env)
+    return {**env, "GITTRACK_RUN_ID": run_id, "GITTRACK_WORKTREE": str(worktree)}
 
 
 _RECORDED = (
+    "BLIS_NUM_THREADS",
     "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
     "LANG",
     "LC_ALL",
+    "MKL_CBWR",
+    "MKL_DYNAMIC",
     "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_DYNAMIC",
     "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
+    "POLARS_MAX_THREADS",
     "PYTHONHASHSEED",
     "PYTHONPATH",
+    "SOURCE_DATE_EPOCH",
     "TF_CUDNN_DETERMINISTIC",
     "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
     "TZ",
+    "VECLIB_MAXIMUM_THREADS",
+    "XLA_FLAGS",
 )
+DETERMINISTIC = "GITTRACK_DETERMINISTIC"
+"""In a record, that the processes of a command were started through gittrack's `sitecustomize`."""
+_SITE = str(Path(__file__).parent / "record" / "site")
+
+
+def _with_site(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which Python finds gittrack's `sitecustomize` first, and says where that is.
+
+    The folder is another on each machine, so a record has a word instead; see `_recorded`.
+    """
+    path = env.get("PYTHONPATH")
+    others = [entry for entry in path.split(os.pathsep) if entry != _SITE] if path else []
+    return {**env, DETERMINISTIC: _SITE, "PYTHONPATH": os.pathsep.join([_SITE, *others])}
+
+
+def _recorded() -> dict[str, str]:
+    """Return the variables that are recorded with a command."""
+    found = {name: os.environ[name] for name in _RECORDED if name in os.environ}
+    site = os.environ.get(DETERMINISTIC)
+    path = found.get("PYTHONPATH", "").split(os.pathsep)
+    if not site or site not in path:
+        return found
+    rest = {"PYTHONPATH": os.pathsep.join(entry for entry in path if entry != site)}
+    return {DETERMINISTIC: "1", **{name: value for name, value in {**found, **rest}.items() if value}}
 
 
 _ADDRESSED = ("EXPERIMENT_ID", "EXPERIMENT_NAME", "RUN_CONTEXT", "RUN_ID", "TRACKING_URI")
@@ -123,14 +166,17 @@ def repeated(
         depth: How many reproductions the command is inside of.
         experiment: Where runs go that name no experiment.
     """
-    dropped = {*_RECORDED, *(f"MLFLOW_{name}" for name in _ADDRESSED)}
+    kept = {*_RECORDED, DETERMINISTIC}
+    dropped = {*kept, *(f"MLFLOW_{name}" for name in _ADDRESSED)}
     env = {
         name: value
         for name, value in os.environ.items()
         if name not in dropped and not name.startswith("GITTRACK_")
     }
-    env.update({name: value for name, value in recorded.items() if name in _RECORDED})
+    env.update({name: value for name, value in recorded.items() if name in kept})
     env["PATH"] = os.pathsep.join([os.path.dirname(program), env.get("PATH", os.defpath)])  # noqa: PTH120
+    if DETERMINISTIC in recorded:
+        env = _with_site(env)
     return {
         **env,
         "GITTRACK_REPRO": str(pairs),
@@ -152,7 +198,7 @@ def surroundings() -> Surroundings:
         repro=_taken("GITTRACK_REPRO"),
         depth=_depth(env.get("GITTRACK_REPRO_DEPTH") or "0"),
         user=env.get("LOGNAME") or env.get("USER") or env.get("USERNAME") or _login(),
-        variables={name: env[name] for name in _RECORDED if name in env},
+        variables=_recorded(),
     )
 
 

@@ -30,6 +30,7 @@ Examples:
   gittrack run --volatile "logs/*" -- make model
   gittrack run --stage train
   gittrack run -- dvc repro train
+  gittrack run --deterministic -- python train.py
 """,
 )
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
@@ -60,6 +61,17 @@ Examples:
     is_flag=True,
     help="Find what the command reads with strace, in whatever language it is written (Linux).",
 )
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Set what is known to make two executions differ: threads, hash seed, kernels of GPUs, time zone.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --deterministic, so many threads for each library instead of one.",
+)
 @json_option
 @click.argument("argv", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -73,6 +85,8 @@ def run_command(
     volatile: tuple[str, ...],
     stage: str | None,
     trace: bool,
+    deterministic: bool,
+    threads: int | None,
     as_json: bool,
     argv: tuple[str, ...],
 ) -> None:
@@ -89,9 +103,12 @@ def run_command(
 
     if not argv and stage is None:
         raise click.UsageError("Missing argument '-- CMD [ARG]...', or --stage.", context)
+    if threads is not None and not deterministic:
+        raise click.UsageError("--threads goes with --deterministic.", context)
     around = config.surroundings()
     project = Project.find(Path.cwd(), worktree=around.worktree)
     work = _work(project, stage, argv)
+    variables = _deterministic(project, around.variables, threads or 1) if deterministic else {}
     with contextlib.suppress(OSError):  # a disk that takes nothing does not stop the command
         if project.init():
             output.remark(f"made {output.escape(str(project.layout.committed))}, where runs are recorded")
@@ -110,6 +127,7 @@ def run_command(
         volatile=volatile,
         work=work,
         traced=trace,
+        variables=variables,
     )
     _tell(outcome, as_json)
     context.exit(outcome.exit_code)
@@ -124,6 +142,18 @@ def _work(project: Project, stage: str | None, argv: tuple[str, ...]) -> Work | 
     if stage is not None:
         return stages.of_stage(project, stage, argv, folder=Path.cwd())
     return stages.of_command(project, argv, folder=Path.cwd())
+
+
+def _deterministic(project: Project, present: Mapping[str, str], threads: int) -> Mapping[str, str]:
+    """Return the variables that --deterministic sets; what the user has set otherwise stays, and is said."""
+    from gittrack.git.history import time_of_head
+    from gittrack.record import determinism
+
+    settings = determinism.settings(present, threads=threads, commit_time=time_of_head(project.repository))
+    if settings.kept:
+        shown = ", ".join(f"{name}={value}" for name, value in settings.kept.items())
+        output.remark(f"--deterministic leaves as you have set it: {output.escape(shown)}")
+    return settings.variables
 
 
 def _bytes_of(stream: str) -> BinaryIO:

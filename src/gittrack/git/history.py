@@ -39,6 +39,14 @@ class CommitInfo:
     branches: tuple[str, ...]
 
 
+def time_of_head(repo: Repository) -> int | None:
+    """Return when HEAD was committed, in seconds since 1970 UTC; None before the first commit."""
+    try:
+        return int(repo.git("log", "-1", "--no-show-signature", "--format=%ct"))
+    except GitFailed:
+        return None
+
+
 def commits(repo: Repository, tips: Sequence[Ref], *, limit: int | None = None) -> Iterator[CommitInfo]:
     """Yield the commits that lead to `tips`, children before their parents, from one process's stream.
 

@@ -65,11 +65,12 @@ def run_command(
     volatile: Sequence[str] = (),
     work: Work | None = None,
     traced: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
 
     What it prints also goes to `stdout` and `stderr`. Its standard error is volatile: a reproduction does not
-    compare it.
+    compare it. The `variables` are set for it, beside those that this process has.
 
     Args:
         project: What it is recorded into.
@@ -85,6 +86,7 @@ def run_command(
         data: Files and folders that it reads.
         volatile: Artifacts and metrics that no two executions share.
         work: Where a stage's command runs, what it takes and gives; None for a command of no stage.
+        variables: Set for the command, and recorded with it.
         traced: Find what its processes read with strace, in whatever language they are.
 
     Raises:
@@ -97,7 +99,8 @@ def run_command(
     if traced:
         tracing.check()
     folder = Path.cwd() if work is None else work.folder
-    command = origin.of_arguments(list(argv), project.root, around.variables, folder=folder)
+    variables = variables or {}
+    command = origin.of_arguments(list(argv), project.root, {**around.variables, **variables}, folder=folder)
     stage = {STAGE_TAG: work.address} if work is not None and work.address else {}
     run = ActiveRun.begin(
         project,
@@ -114,7 +117,7 @@ def run_command(
         for path in _each_once([*data, *(work.data if work is not None else ())]):
             run.log_data(path)
         trace = _trace(project) if traced else None
-        returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, trace)
+        returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, variables, trace)
         if trace is not None:
             run.take_trace(trace.finish())
         if work is not None and returned == 0:
@@ -154,6 +157,7 @@ def _execute(
     project: Project,
     sinks: tuple[BinaryIO, BinaryIO],
     cwd: Path,
+    variables: Mapping[str, str],
     trace: tracing.Trace | None,
 ) -> int:
     folder = project.layout.live_run(run_id) / live.LOGS_FOLDER
@@ -165,7 +169,7 @@ def _execute(
             cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=configs.inherited(run_id, project.home),
+            env=configs.inherited(run_id, project.home, variables),
             bufsize=0,
         )
     except OSError as error:
