@@ -28,7 +28,7 @@ said. An error that a user can act on is a `GittrackError`: one sentence, a `hin
 # Each name of `gittrack.__all__` belongs to one subject; within it the order is that of `__all__`.
 SUBJECTS = {
     "Runs": """start_run end_run active_run last_active_run get_run get_parent_run delete_run restore_run
-        set_volatile flush""",
+        set_volatile seed_all flush""",
     "Params, metrics and tags": """log_param log_params log_metric log_metrics log_points set_tag set_tags
         delete_tag""",
     "Artifacts": """log_artifact log_artifacts log_text log_dict log_stream log_figure log_image log_table

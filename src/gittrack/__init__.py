@@ -68,6 +68,7 @@ from gittrack.api.recorded import (
     set_registry_uri,
     sql,
 )
+from gittrack.api.seeds import seed_all
 from gittrack.errors import GittrackError, RecordingNotice, RecordingWarning
 from gittrack.record.run import ActiveRun
 from gittrack.tracking import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
@@ -131,6 +132,7 @@ __all__ = [
     "runs",
     "search_experiments",
     "search_runs",
+    "seed_all",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",

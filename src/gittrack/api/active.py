@@ -20,7 +20,7 @@ from gittrack.record import begin, exits
 from gittrack.record.experiments import Experiments, Group
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
-from gittrack.record.system_tags import NOTE, RUN_NAME
+from gittrack.record.system_tags import NOTE, RUN_NAME, SEED
 from gittrack.record.value_log import texts_of
 from gittrack.record.values import check_mapping
 from gittrack.tracking import open_runs, projects
@@ -128,7 +128,8 @@ def start_run(
     if not nested and not all(run.is_mine for run in stack):
         stack = ()  # a forked child: the runs of its parent do not stand in its way
     around = config.surroundings()
-    given = {**around.context, **_with_note(tags, description)}
+    seed = {} if STATE.seed is None else {SEED: STATE.seed}
+    given = {**seed, **around.context, **_with_note(tags, description)}
     if run_name is not None:
         given.pop(RUN_NAME, None)  # as in MLflow: the argument counts
     joining = None

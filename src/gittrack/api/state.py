@@ -16,6 +16,7 @@ class State:
         experiment: Of `set_experiment`.
         joined: Whether the run that the environment names was joined: that counts once.
         last: The run that was active last.
+        seed: Of `seed_all`.
         system: How to watch the machine, where that is not what the environment says.
     """
 
@@ -23,6 +24,7 @@ class State:
         self.experiment: Group | None = None
         self.joined = False
         self.last: RunId | None = None
+        self.seed: int | None = None
         self.system: dict[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""Keys of tags that mean something to those who read them; the names are MLflow's, so that scripts find them."""
+"""Keys of tags that mean something to those who read them; MLflow's names where it has one, for its scripts."""
 
 RUN_NAME = "mlflow.runName"
 PARENT_RUN_ID = "mlflow.parentRunId"
@@ -9,3 +9,4 @@ SOURCE_TYPE = "mlflow.source.type"
 COMMIT = "mlflow.source.git.commit"
 BRANCH = "mlflow.source.git.branch"
 CONTEXT = "mlflow.data.context"  # on the use of a dataset
+SEED = "gittrack.seed"  # of `gittrack.seed_all`
