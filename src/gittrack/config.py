@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gittrack.errors import InvalidValue
+from gittrack.errors import InvalidValue, NotFound
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -147,16 +147,52 @@ def _recorded() -> dict[str, str]:
     return {DETERMINISTIC: "1", **{name: value for name, value in {**found, **rest}.items() if value}}
 
 
-_ADDRESSED = ("EXPERIMENT_ID", "EXPERIMENT_NAME", "RUN_CONTEXT", "RUN_ID", "TRACKING_URI")
+# Where things are on this machine, and who works here. Not what lets somebody in (keys, tokens, sockets of agents,
+# proxies with a password), nor what changes how programs run (LD_PRELOAD, PYTHONSTARTUP, GIT_SSH_COMMAND).
+_OF_THE_MACHINE = (
+    *("HOME", "LOGNAME", "PATH", "SHELL", "TEMP", "TMP", "TMPDIR", "USER", "USERNAME"),
+    *("CONDA_PREFIX", "VIRTUAL_ENV", "CUDA_HOME", "CUDA_PATH", "JAVA_HOME", "R_HOME", "ROCM_PATH"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM"),
+    *("APPDATA", "COMSPEC", "LOCALAPPDATA", "PATHEXT", "PROGRAMDATA", "SYSTEMROOT", "USERPROFILE", "WINDIR"),
+)
+
+
+def handed_down(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables that the user wants a repeated command to have besides.
+
+    Raises:
+        NotFound: One is not set here.
+        InvalidValue: One is the record's to say, or gittrack's.
+    """
+    found = {}
+    for name in names:
+        if name in _RECORDED or name.startswith("GITTRACK_"):
+            raise InvalidValue(
+                f"{name} is as the record says, it cannot be passed on", hint="gittrack show RUN"
+            )
+        if name not in os.environ:
+            raise NotFound(f"there is no variable '{name}' to pass on", hint=f"export {name}=...")
+        found[name] = os.environ[name]
+    return found
 
 
 def repeated(
-    recorded: Mapping[str, str], *, program: str, pairs: Path, worktree: Path, depth: int, experiment: str
+    recorded: Mapping[str, str],
+    *,
+    program: str,
+    pairs: Path,
+    worktree: Path,
+    depth: int,
+    experiment: str,
+    passed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the environment of a command that repeats a recorded one.
 
-    The variables that are recorded with a command have the recorded values, or none; a name that gittrack would
-    not have recorded is not taken from the record. What is said to gittrack in this process is not passed on.
+    It has what is recorded, a short list of variables that say where things are on this machine, and what the user
+    hands down by name; nothing else of this process. A name that gittrack would not have recorded is not taken from
+    the record.
 
     Args:
         recorded: The variables of the record.
@@ -165,15 +201,10 @@ def repeated(
         worktree: The working tree whose store takes the new runs.
         depth: How many reproductions the command is inside of.
         experiment: Where runs go that name no experiment.
+        passed: What the user hands down; see `handed_down`.
     """
-    kept = {*_RECORDED, DETERMINISTIC}
-    dropped = {*kept, *(f"MLFLOW_{name}" for name in _ADDRESSED)}
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in dropped and not name.startswith("GITTRACK_")
-    }
-    env.update({name: value for name, value in recorded.items() if name in kept})
+    env = {name: os.environ[name] for name in _OF_THE_MACHINE if name in os.environ}
+    env |= {**passed, **{name: value for name, value in recorded.items() if name in _RECORDED}}
     env["PATH"] = os.pathsep.join([os.path.dirname(program), env.get("PATH", os.defpath)])  # noqa: PTH120
     if DETERMINISTIC in recorded:
         env = _with_site(env)

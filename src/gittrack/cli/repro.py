@@ -49,6 +49,7 @@ Examples:
   gittrack repro 3f2a9c1e --env rebuild
   gittrack repro trial-05 trial-06 -j 2
   gittrack repro --all --since origin/main --junit repro.xml --markdown repro.md
+  gittrack repro 3f2a9c1e --pass-env AWS_PROFILE
 """,
 )
 @run_argument("runs", nargs=-1, required=False)
@@ -90,6 +91,13 @@ Examples:
     "with that only if something differs that the job imported.",
 )
 @click.option(
+    "--pass-env",
+    metavar="NAME",
+    multiple=True,
+    help="A variable that the command gets besides those recorded and those that say where things are (HOME, PATH, "
+    "TMPDIR, …); tokens and keys are never passed on by themselves.",
+)
+@click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
 )
 @click.option("--dry-run", is_flag=True, help="Restore the inputs, say what differs, execute nothing.")
@@ -105,6 +113,7 @@ def repro_command(
     spread: bool,
     keep: bool,
     env: Mode,
+    pass_env: tuple[str, ...],
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -124,6 +133,7 @@ def repro_command(
             *(f"--atol={name}={size!r}" for name, size in atol.items()),
             f"--times={times}",
             f"--env={env}",
+            *(f"--pass-env={name}" for name in pass_env),
             *(["--spread"] if spread else []),
         )
         context.exit(many.reproduce(runs, choice, options=options, yes=yes, dry_run=dry_run, as_json=as_json))
@@ -144,6 +154,7 @@ def repro_command(
                 accept_spread=spread,
                 keep=keep,
                 env=env,
+                pass_env=pass_env,
                 progress=progress,
             )
     if as_json:

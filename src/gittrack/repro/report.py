@@ -42,6 +42,7 @@ class Restored:
         how: What became of the environment: `compared` only, `current`, `rebuilt` or `reused`.
         seconds: How long it took to have the environment.
         differences: What is not as recorded.
+        passed: Variables that the user handed down to the command.
     """
 
     code: str | None = None
@@ -52,6 +53,7 @@ class Restored:
     how: str = "compared"
     seconds: float = 0.0
     differences: tuple[Difference, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class Report:
                         if found.kind == "environment"
                     ],
                 },
+                "passed_variables": list(self.restored.passed),
                 "problem": None
                 if self.problem is None
                 else {"what": self.problem.what, "hint": self.problem.hint},
@@ -371,6 +374,8 @@ class _Words:
         )
         self._say_all("data", [f"{entry.path} ({entry.how})" for entry in restored.data])
         differences = [found for found in restored.differences if found.kind == "environment"]
+        if restored.passed:
+            self._say("passed on", f"{', '.join(restored.passed)} (not in the record)")
         how = {
             "rebuilt": f"rebuilt in {restored.seconds:.1f} s, ",
             "reused": f"rebuilt before, found in {restored.seconds:.2f} s, ",

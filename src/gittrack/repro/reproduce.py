@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,6 +48,7 @@ def reproduce(
     accept_spread: bool = False,
     keep: bool = False,
     env: Mode = "current",
+    pass_env: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Run a run again from its recorded inputs, compare the results with the record, and report.
@@ -63,14 +64,16 @@ def reproduce(
         accept_spread: Call a record that lies within the spread of the repetitions equivalent.
         keep: Leave the worktree for the user to look at.
         env: The interpreter of the job: `current`, `rebuild` or `auto`; see `environments.chosen`.
+        pass_env: Names of variables that the command gets besides those recorded and the machine's.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
         ConsentNeeded: The command is someone else's, and nobody here has agreed to run it.
         Conflict: The same process is being reproduced right now.
         GitFailed: git could not write the files.
+        NotFound: A variable to pass on is not set.
         InvalidValue: A tolerance is negative, infinite or not a number; `times` is below 1, or below 2 where the
-            spread is to be accepted.
+            spread is to be accepted; a variable to pass on is the record's to say.
     """
     tolerance = Tolerance.of(rtol, atol)
     if times < 1 or (accept_spread and times < 2):
@@ -78,7 +81,8 @@ def reproduce(
         raise InvalidValue(f"{what} cannot come of {times} repetitions", hint="gittrack repro RUN --times 5")
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    return _Reproduction(plan, tolerance, keep, progress, env).report(times, accept_spread=accept_spread)
+    how = _How(tolerance, keep, env, configs.handed_down(pass_env))
+    return _Reproduction(plan, how, progress).report(times, accept_spread=accept_spread)
 
 
 def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = None) -> Report:
@@ -86,23 +90,33 @@ def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = N
 
     The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed, built or installed.
     """
-    return _Reproduction(plan, Tolerance(), False, progress, env).report(0)
+    return _Reproduction(plan, _How(env=env), progress).report(0)
+
+
+@dataclass(frozen=True)
+class _How:
+    """What the user has chosen: see `reproduce`."""
+
+    tolerance: Tolerance = Tolerance()
+    keep: bool = False
+    env: Mode = "current"
+    passed: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Reproduction:
     """Restores once, then executes and compares as often as it is asked to."""
 
-    def __init__(
-        self, plan: Plan, tolerance: Tolerance, keep: bool, progress: Progress | None, env: Mode
-    ) -> None:
+    def __init__(self, plan: Plan, how: _How, progress: Progress | None) -> None:
         self._plan = plan
-        self._tolerance = tolerance
-        self._keep = keep
+        self._how = how
         self._progress = progress
-        self._env = env
         self._interpreter = Interpreter(Path(sys.executable), "compared", plan.differences)
         self._begun = time.monotonic()
-        self._restored = Restored(environment=plan.executed.environment, differences=plan.differences)
+        self._restored = Restored(
+            environment=plan.executed.environment,
+            differences=plan.differences,
+            passed=tuple(sorted(how.passed)),
+        )
         self._kept: Path | None = None
         self._stopped: str | None = None
 
@@ -122,8 +136,8 @@ class _Reproduction:
                 held.enter_context(_alone(plan.layout, plan.executed))
             try:
                 self._say("restoring the code")
-                place = held.enter_context(checkout(plan.repo, plan.code, plan.patch, keep=self._keep))
-                self._kept = place.path if self._keep else None
+                place = held.enter_context(checkout(plan.repo, plan.code, plan.patch, keep=self._how.keep))
+                self._kept = place.path if self._how.keep else None
                 self._restored = replace(self._restored, code=place.how, commit=place.commit)
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
@@ -139,7 +153,7 @@ class _Reproduction:
     def _repeat(self, times: int, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
         """Execute and compare, each time from the same inputs; a command that fails is not asked again."""
         outcomes: list[Outcome] = []
-        judge = Judge(self._plan, self._tolerance, self._restored.left_out)
+        judge = Judge(self._plan, self._how.tolerance, self._restored.left_out)
         while len(outcomes) < times and not any(outcome.verdict == "failed" for outcome in outcomes):
             if outcomes:
                 try:
@@ -187,8 +201,8 @@ class _Reproduction:
     def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
         """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""
         if execute:
-            self._interpreter = held.enter_context(chosen(self._plan, self._env, self._progress))
-        elif self._env == "rebuild" or (self._env == "auto" and matters(self._plan)):
+            self._interpreter = held.enter_context(chosen(self._plan, self._how.env, self._progress))
+        elif self._how.env == "rebuild" or (self._how.env == "auto" and matters(self._plan)):
             planned(self._plan)
         taken = self._interpreter
         self._restored = replace(
@@ -233,6 +247,7 @@ class _Reproduction:
             worktree=plan.repo.top,
             depth=plan.depth + 1,
             experiment=plan.executed.experiment,
+            passed=self._how.passed,
         )
         if self._interpreter.home is not None:
             env["VIRTUAL_ENV"] = str(self._interpreter.home)
