@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from gittrack.entities.record import Code
+from gittrack.errors import GitFailed
 from gittrack.git import command
 from gittrack.git.repo import Repository
 from gittrack.store import durable
@@ -37,6 +39,35 @@ def settings_of(code: Code) -> tuple[str, ...]:
             chosen[name] = value
     line_ends = tuple(f"core.{name}={value}" for name, value in chosen.items())
     return tuple(part for setting in (*_EXACT, *_PARALLEL, *line_ends) for part in ("-c", setting))
+
+
+def without_filters(repo: Repository) -> dict[str, tuple[str, ...]]:
+    """Return by name the filters that are configured here (LFS), each with the settings that keep it from starting.
+
+    Raises:
+        GitFailed: One has a name that no setting can be given for.
+    """
+    listing = b""
+    with suppress(command.CommandFailed):  # there is none
+        listing = repo.git("config", "-z", "--name-only", "--get-regexp", r"^filter\.")
+    keys = os.fsdecode(listing).split("\0")[:-1]
+    names = sorted({key.partition(".")[2].rpartition(".")[0] for key in keys})
+    if any("=" in name for name in names):
+        raise GitFailed(
+            "a filter with '=' in its name is configured", hint="git config --get-regexp '^filter'"
+        )
+    off = ("clean=", "smudge=", "process=", "required=false")
+    return {name: tuple(p for way in off for p in ("-c", f"filter.{name}.{way}")) for name in names}
+
+
+def asks_for(path: Path, admin: Path, name: str) -> bool:
+    """Whether files of the worktree at `path` are to go through the filter `name`."""
+    places = (f"--git-dir={admin}", f"--work-tree={path}")
+    words = ("ls-files", "-z", "--", f":(top,attr:filter={name})")
+    try:
+        return bool(command.run([*places, *words], cwd=path, magic=True))
+    except command.CommandFailed:
+        return False  # no attribute can have that name as its value
 
 
 def run_in(path: Path, admin: Path, settings: tuple[str, ...], *args: command.Arg) -> bytes:

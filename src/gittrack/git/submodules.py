@@ -14,7 +14,13 @@ from gittrack.git.repo import Repository
 
 
 def put_submodules(
-    repo: Repository, code: Code, patch: bytes | None, path: Path, *, fetch: bool
+    repo: Repository,
+    code: Code,
+    patch: bytes | None,
+    path: Path,
+    *,
+    fetch: bool,
+    barred: tuple[str, ...] = (),
 ) -> list[str]:
     """Restore the submodules that a run had; returns in words how, for those that were not simply here.
 
@@ -24,6 +30,7 @@ def put_submodules(
         patch: The run's `code.patch`, with their sections.
         path: Top of the worktree, restored already.
         fetch: Ask remotes.
+        barred: Settings of git that keep filters from starting.
 
     Raises:
         CodeLost: One cannot be restored exactly, or the record puts it where none can be.
@@ -46,7 +53,7 @@ def put_submodules(
         section = sections.get(entry.path)
         found = _find_submodule(home, entry, section, fetch=fetch)
         _check_place(path, entry.path)
-        _fill(home, found.commit, path / entry.path, settings_of(code))
+        _fill(home, found.commit, path / entry.path, (*settings_of(code), *barred))
         if found.how != "commit":
             words.append(f"{entry.path}: {found.how}")
     return words

@@ -6,7 +6,8 @@ each processor. A job may have changed anything in it, git's index and the times
 read and compared with the wanted tree, none is believed.
 
 The files are written as the run had them: with its line-end settings, whatever those of this clone are. Filters
-that the user configured (LFS) run, because a job must find the content that it read; hooks never do.
+that the user configured (LFS) run, because a job must find the content that it read, but not for the code of
+somebody else that nobody has agreed to run: it would choose what they fetch, and from where. Hooks never run.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gittrack.entities.record import Code
 from gittrack.errors import Conflict, GitFailed
 from gittrack.git import command, objects, patches, recover
-from gittrack.git.place import admin_of, discard, run_in, settings_of, strip
+from gittrack.git.place import admin_of, asks_for, discard, run_in, settings_of, strip, without_filters
 from gittrack.git.recover import CodeLost, Found
 from gittrack.git.repo import Repository
 from gittrack.git.submodules import put_submodules
@@ -46,11 +47,13 @@ class Restored:
         path: Top of the worktree.
         how: How the code was found, as in `recover.Found`; submodules that took another way are named.
         commit: The commit that it is.
+        unfiltered: Filters that files of it should have gone through, and that were not started.
     """
 
     path: Path
     how: str
     commit: str
+    unfiltered: tuple[str, ...] = ()
 
 
 def restore_code(
@@ -78,7 +81,13 @@ def restore_code(
 
 @contextmanager
 def checkout(
-    repo: Repository, code: Code, patch: bytes | None, *, keep: bool = False, fetch: bool = True
+    repo: Repository,
+    code: Code,
+    patch: bytes | None,
+    *,
+    keep: bool = False,
+    fetch: bool = True,
+    filters: bool = True,
 ) -> Iterator[Restored]:
     """Hold a worktree with the code of a run, without `.gittrack/`, for the length of a block.
 
@@ -88,18 +97,25 @@ def checkout(
         patch: The run's `code.patch`.
         keep: Leave the worktree to the user, who ends it with `git worktree remove --force`.
         fetch: Ask remotes.
+        filters: Start the filters that the user configured.
 
     Raises:
         CodeLost: The code cannot be restored exactly.
         GitFailed: git could not write the files.
     """
     found = recover.find_code(repo, code, _own_section(patch, code), fetch=fetch)
+    barred = {} if filters else without_filters(repo)
+    off = tuple(setting for settings in barred.values() for setting in settings)
     if keep:
         target = _folder(repo) / f"kept-{code.captured[:12]}-{random_hex()[:6]}"
-        yield _put(repo, found, code, patch, target, fetch=fetch)
+        yield _put(repo, found, code, patch, target, fetch=fetch, barred=off)
         return
-    with _place(repo) as path:
-        yield _put(repo, found, code, patch, path, fetch=fetch)
+    # Not into the pool: LFS takes a file that it has not filled for one that it has.
+    with _place(repo, pooled=not barred) as path:
+        put = _put(repo, found, code, patch, path, fetch=fetch, barred=off)
+        admin = admin_of(repo, path)
+        missed = tuple(name for name in barred if admin is not None and asks_for(path, admin, name))
+        yield replace(put, unfiltered=missed)
 
 
 def renew(
@@ -146,11 +162,11 @@ def _numbers(repo: Repository) -> list[int]:
 
 
 @contextmanager
-def _place(repo: Repository) -> Iterator[Path]:
+def _place(repo: Repository, *, pooled: bool = True) -> Iterator[Path]:
     """Yield the path of a pooled worktree that nobody uses, or of one that goes when the block ends."""
     durable.make_folder(_folder(repo))
     with ExitStack() as held:
-        for number in range(1, _POOLED + 1):
+        for number in range(1, _POOLED + 1 if pooled else 1):
             if held.enter_context(locked(_lock(repo, number), wait=False)):
                 path = _slot(repo, number)
                 yield path
@@ -188,13 +204,14 @@ def _put(
     *,
     fetch: bool,
     spare: Sequence[str] = (),
+    barred: tuple[str, ...] = (),
 ) -> Restored:
     tree = _code_tree(repo, found.commit)
-    settings = settings_of(code)
+    settings = (*settings_of(code), *barred)
     if not _reuse(repo, path, found.commit, tree, settings, spare):
         discard(repo, path)  # what a job broke, or git's notes of a worktree that is gone
         _make(repo, path, found.commit, tree, settings)
-    how = [found.how, *put_submodules(repo, code, patch, path, fetch=fetch)]
+    how = [found.how, *put_submodules(repo, code, patch, path, fetch=fetch, barred=barred)]
     return Restored(path, "; ".join(how), found.commit)
 
 

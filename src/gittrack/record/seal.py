@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gittrack.entities.record import Artifact, Digest, RunRecord
 from gittrack.errors import Conflict, Damaged, StorageFailed
-from gittrack.record import document, live
+from gittrack.record import document, live, trust
 from gittrack.record.journal import LOCK_FILE
 from gittrack.store import durable, locking
 from gittrack.store.layout import FOLDER, PATCH_FILE, RUN_FILE, Layout
@@ -52,6 +52,7 @@ def seal(
         run, points = live.assemble(start or live.start_of(folder), contents, live.base_points(folder))
         run = _with_logs(run, folder, layout)
         patch = folder / PATCH_FILE
+        _trust_inputs(layout, start or live.start_of(folder), run)
         digest, files = live.sealed_files(run, points, patch.read_bytes() if patch.is_file() else None)
         _must_be_readable(files[RUN_FILE])
         durable.hook("seal.begin")
@@ -73,6 +74,16 @@ def seal(
         durable.remove_folder(folder, tmp=layout.tmp)
         durable.hook("seal.end")
     return digest
+
+
+def _trust_inputs(layout: Layout, start: RunRecord, run: RunRecord) -> None:
+    """Note that this clone's user read the data of a run; what a record had that is added to, only if it was theirs."""
+    before, now = trust.inputs_digest(start), trust.inputs_digest(run)
+    if now is None or trust.is_trusted(layout, now):
+        return
+    if not start.supersedes or before is None or trust.is_trusted(layout, before):
+        with contextlib.suppress(OSError):  # the reproduction will ask
+            trust.trust(layout, now, synced=False)  # syncs are most of what the end of a run costs
 
 
 def _must_be_readable(run_file: bytes) -> None:

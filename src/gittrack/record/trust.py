@@ -1,10 +1,14 @@
-"""Consent to run a recorded command, bound to the bytes that would run."""
+"""Consent to run a recorded command, bound to the bytes that would run.
+
+A file that is put beside the code can be imported by it, so what a run read and what the capture of its code left out
+need consent too. They are known when the run ends, the command at its start: they have a digest of their own.
+"""
 
 from __future__ import annotations
 
 import json
 
-from gittrack.entities.record import Code, Command, Digest
+from gittrack.entities.record import Code, Command, Digest, RunRecord
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -24,15 +28,39 @@ def consent_digest(code: Code, command: Command, environment: Digest | None) -> 
     return digests.of_bytes(json.dumps(decides, sort_keys=True).encode())
 
 
+def inputs_digest(run: RunRecord) -> Digest | None:
+    """Return the digest of the files that are put beside the code of a run, and of what finds them; None for none.
+
+    Data outside of the repository is no part of it: it is compared, never written.
+    """
+    data = [[entry.path, entry.digest] for entry in run.data if not entry.path.startswith("/")]
+    left_out = [[left.path, left.digest] for left in (run.code.left_out if run.code else ()) if left.digest]
+    if not data and not left_out:
+        return None
+    finds = consent_digest(run.code, run.command, run.environment) if run.code and run.command else None
+    decides = {"consent": finds, "data": sorted(data), "left_out": sorted(left_out)}
+    return digests.of_bytes(json.dumps(decides, sort_keys=True).encode())
+
+
 def is_trusted(layout: Layout, consent: Digest) -> bool:
-    """Whether this clone started such a run itself, or its user agreed to it; nothing committed can say so."""
+    """Whether this clone made such a run itself, or its user agreed to it; nothing committed can say so."""
     return layout.trusted(consent).is_file()
 
 
-def trust(layout: Layout, consent: Digest) -> None:
+def trust(layout: Layout, consent: Digest, *, synced: bool = True) -> None:
     """Remember that this clone's user made, or agreed to, what `consent` stands for.
+
+    Args:
+        layout: Where the store is.
+        consent: The digest.
+        synced: False where a power cut may lose it: then it is asked for again.
 
     Raises:
         OSError: The disk does not take it.
     """
-    durable.write_once(layout.trusted(consent), b"", tmp=layout.tmp)
+    place = layout.trusted(consent)
+    if synced:
+        durable.write_once(place, b"", tmp=layout.tmp)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()

@@ -89,8 +89,10 @@ def run_process(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: 
         log: A file that takes what it prints.
 
     Raises:
-        NotFound: There is no such program.
+        NotFound: There is no such program, or no program can be started so.
     """
+    if any("\0" in word for word in (*argv, *env.values())):
+        raise NotFound(f"'{argv[0]}' cannot be run: the record has a NUL character for it")
     durable.make_folder(log.parent)
     begun = time.monotonic()
     with log.open("wb") as output:

@@ -67,7 +67,8 @@ class Plan:
         environment: As recorded; None when the record is not in this clone.
         differences: What of the environment and the machine is not as recorded, and code that changed meanwhile.
         consent: Digest over exactly the bytes that would be executed; None when there is nothing to execute.
-        trusted: Whether this clone's user made it, or agreed to it.
+        inputs: Digests over the files that are put beside the code, which it could import.
+        trusted: Whether this clone's user made all of it, or agreed to it.
         problem: Why nothing can be executed, or None.
         depth: How many reproductions this one is inside of.
     """
@@ -83,6 +84,7 @@ class Plan:
     environment: Mapping[str, Any] | None
     differences: tuple[Difference, ...]
     consent: Digest | None
+    inputs: tuple[Digest, ...]
     trusted: bool
     problem: Problem | None
     depth: int
@@ -134,6 +136,7 @@ def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> P
     problem = _problem(executed)
     environment = None if executed.environment is None else session.environment(executed.environment)
     consent = consent_of(executed)
+    inputs = _inputs(originals)
     return Plan(
         session=session,
         repo=repo,
@@ -150,7 +153,8 @@ def plan(session: Session, repo: Repository, layout: Layout, run_id: RunId) -> P
             *compare_hardware(executed.host),
         ),
         consent=consent,
-        trusted=consent is not None and trust.is_trusted(layout, consent),
+        inputs=inputs,
+        trusted=consent is not None and all(trust.is_trusted(layout, found) for found in (consent, *inputs)),
         problem=problem,
         depth=depth,
     )
@@ -171,7 +175,8 @@ def agree(plan: Plan) -> Plan:
     """
     if plan.consent is None:
         return plan
-    trust.trust(plan.layout, plan.consent)
+    for digest in (plan.consent, *plan.inputs):
+        trust.trust(plan.layout, digest)
     return replace(plan, trusted=True)
 
 
@@ -223,6 +228,12 @@ def _code_changes(run: RunRecord, executed: RunRecord) -> list[Difference]:
         return []
     trees = (executed.code.code_tree[:12], run.code.code_tree[:12])
     return [Difference("code", "the code was edited while the process ran", *trees)]
+
+
+def _inputs(originals: tuple[RunRecord, ...]) -> tuple[Digest, ...]:
+    """Return what consent is needed for besides the command, as each run says it."""
+    found = map(trust.inputs_digest, originals)
+    return tuple(dict.fromkeys(digest for digest in found if digest is not None))
 
 
 def _data(originals: tuple[RunRecord, ...]) -> tuple[DataFile, ...]:

@@ -42,6 +42,7 @@ class Restored:
         how: What became of the environment: `compared` only, `current`, `rebuilt` or `reused`.
         seconds: How long it took to have the environment.
         differences: What is not as recorded.
+        unfiltered: Filters of git that its files should have gone through, not started because nobody has agreed.
         passed: Variables that the user handed down to the command.
     """
 
@@ -53,6 +54,7 @@ class Restored:
     how: str = "compared"
     seconds: float = 0.0
     differences: tuple[Difference, ...] = ()
+    unfiltered: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
 
 
@@ -131,6 +133,7 @@ class Report:
                     "how": self.restored.code,
                     "commit": self.restored.commit,
                     "left_out": [left.path for left in self.restored.left_out],
+                    "filters_not_started": list(self.restored.unfiltered),
                 },
                 "data": [
                     {"path": entry.path, "digest": entry.digest, "how": entry.how}
@@ -372,6 +375,8 @@ class _Words:
         self._say_all(
             "left out", [f"{left.path}: {left.reason}, and not in the worktree" for left in restored.left_out]
         )
+        if restored.unfiltered:
+            self._say("filters", f"{', '.join(restored.unfiltered)}: not started before you agree")
         self._say_all("data", [f"{entry.path} ({entry.how})" for entry in restored.data])
         differences = [found for found in restored.differences if found.kind == "environment"]
         if restored.passed:

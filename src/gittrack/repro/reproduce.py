@@ -89,6 +89,7 @@ def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = N
     """Restore a run's inputs as `reproduce` does, execute nothing, and report what would be done and what differs.
 
     The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed, built or installed.
+    Without it filters that the user configured are not started either, and nothing outside of the repository is read.
     """
     return _Reproduction(plan, _How(env=env), progress).report(0)
 
@@ -97,7 +98,7 @@ def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = N
 class _How:
     """What the user has chosen: see `reproduce`."""
 
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
     keep: bool = False
     env: Mode = "current"
     passed: Mapping[str, str] = field(default_factory=dict)
@@ -136,9 +137,13 @@ class _Reproduction:
                 held.enter_context(_alone(plan.layout, plan.executed))
             try:
                 self._say("restoring the code")
-                place = held.enter_context(checkout(plan.repo, plan.code, plan.patch, keep=self._how.keep))
+                place = held.enter_context(
+                    checkout(plan.repo, plan.code, plan.patch, keep=self._how.keep, filters=plan.trusted)
+                )
                 self._kept = place.path if self._how.keep else None
-                self._restored = replace(self._restored, code=place.how, commit=place.commit)
+                self._restored = replace(
+                    self._restored, code=place.how, commit=place.commit, unfiltered=place.unfiltered
+                )
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
                 self._take_interpreter(held, execute=times > 0)
@@ -148,7 +153,7 @@ class _Reproduction:
                 outcomes = self._repeat(times, argv, place, folder)
                 return self._conclude(outcomes, self._facts(argv, place.path, folder, outcomes))
             except (CodeLost, DataLost, EnvironmentLost) as lost:
-                return self._impossible(Problem(str(lost), lost.hint))
+                return self._impossible(self._problem(lost))
 
     def _repeat(self, times: int, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
         """Execute and compare, each time from the same inputs; a command that fails is not asked again."""
@@ -182,6 +187,15 @@ class _Reproduction:
         if self._progress is not None:
             self._progress(what, done, of)
 
+    def _problem(self, lost: CodeLost | DataLost | EnvironmentLost) -> Problem:
+        if not self._restored.unfiltered:
+            return Problem(str(lost), lost.hint)
+        names = ", ".join(self._restored.unfiltered)
+        hint = f"gittrack show {self._plan.run.run_id[:8]}, then gittrack repro without --dry-run"
+        return Problem(
+            f"{lost}; the filter {names} was not started, because nobody has agreed to it yet", hint
+        )
+
     def _impossible(self, problem: Problem) -> Report:
         return Report(self._plan.run, "impossible", self._restored, problem=problem)
 
@@ -196,7 +210,7 @@ class _Reproduction:
     def _sources(self, target: Path) -> Sources:
         plan = self._plan
         dvc = DvcSource(plan.repo, plan.layout, agreed=plan.trusted)
-        return Sources(target, FileStore(plan.layout), plan.repo.root, dvc)
+        return Sources(target, FileStore(plan.layout), plan.repo.root, dvc, agreed=plan.trusted)
 
     def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
         """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""

@@ -22,6 +22,7 @@ from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
 _NOT_COMPARED = {"packages"}  # where packages lie is not what they are
+UNREAD = "outside, not read before you agree"
 _CONVERTED_BYTES = 64 << 20  # larger files are no text whose line ends git has changed
 
 
@@ -33,7 +34,7 @@ class Returned:
         path: As recorded.
         digest: What it has.
         how: `git`, `git, with the line ends of the record`, `cache`, `DVC's cache`, `working tree`,
-            `DVC's remote 'NAME'` or `outside`; after a `;` what was found damaged on the way.
+            `DVC's remote 'NAME'`, `outside` or `UNREAD`; after a `;` what was found damaged on the way.
     """
 
     path: str
@@ -73,12 +74,14 @@ class Sources:
         files: Content by digest.
         checkout: Top of the user's own working tree, which is only read; None without one.
         dvc: DVC's caches and remotes, None without them.
+        agreed: Whether the user made the run, or agreed to what it would execute.
     """
 
     target: Path
     files: FileStore
     checkout: Path | None
     dvc: DvcSource | None = None
+    agreed: bool = True
 
 
 def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned]:
@@ -92,6 +95,8 @@ def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned
 
 def _restore(entry: DataFile, sources: Sources) -> Returned:
     if entry.path.startswith("/"):
+        if not sources.agreed:
+            return Returned(entry.path, entry.digest, UNREAD)
         return _compare_outside(entry, sources.files)
     safe_path(entry.path, what="data path")
     whole = entry.files is None
