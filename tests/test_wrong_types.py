@@ -55,7 +55,7 @@ class Place:
             "key": "x", "local_dir": root / "src", "local_path": root / "out.txt", "metrics": {"m": 1.0},
             "name": "fresh", "new_name": "fresh", "node_id": "n", "params": {"p": 1}, "path": root / "out.txt",
             "query": "select 1", "run_id": self.live, "models": [LoggedModelOutput("m-1", 0)],
-            "samples": 1, "tags": {"t": 1}, "text": "x", "uri": root,
+            "samples": 1, "seed": 7, "tags": {"t": 1}, "text": "x", "uri": root,
             "table": {"key": ["a"], "step": [1], "value": [1.0]}, "value": 1,
         }  # fmt: skip
         self.special: dict[str, dict[str, Any]] = {
