@@ -24,7 +24,7 @@ from gittrack.query import filters
 from gittrack.query.places import RUNS, Catalogue
 from gittrack.record import trust
 from gittrack.repro.execute import terminated_as_interrupted
-from gittrack.repro.plan import Plan, Progress, consent_of, family, plan, with_nested
+from gittrack.repro.plan import Plan, Progress, consents_of, family, plan, with_nested
 from gittrack.repro.recorded import verified_by
 from gittrack.repro.report import plan_lines
 from gittrack.repro.verify import EXIT_CODES, Verdict, worst
@@ -242,24 +242,24 @@ def split_verified(session: Session, found: Iterable[Job]) -> tuple[list[Job], l
 
 def untrusted(session: Session, repo: Repository, layout: Layout, found: Iterable[Job]) -> list[Plan]:
     """Return what this clone's user has not agreed to yet, one plan for each thing that would be executed."""
-    asked: dict[Digest, Plan] = {}
+    asked: dict[tuple[Digest, ...], Plan] = {}
     for job in found:
-        consent = consent_of(job.executed)
-        if consent is None or consent in asked or trust.is_trusted(layout, consent):
+        consents = consents_of(job.originals)
+        if consents in asked or all(trust.is_trusted(layout, consent) for consent in consents):
             continue
         planned = plan(session, repo, layout, job.executed.run_id)
         if planned.problem is None:
-            asked[consent] = planned
+            asked[consents] = planned
     return list(asked.values())
 
 
 def consent_lines(plans: Sequence[Plan], found: Sequence[Job]) -> list[str]:
     """Return all that some plans would execute, for a person who is asked to agree to all of it at once."""
-    counted = Counter(consent_of(job.executed) for job in found)
+    counted = Counter(consents_of(job.originals) for job in found)
     lines: list[str] = []
     for planned in plans:
         lines += plan_lines(planned)
-        others = counted[planned.consent] - 1
+        others = counted[consents_of(planned.originals)] - 1
         if others:
             lines.append(f"  and the same for {others} more that would execute exactly this")
     return lines

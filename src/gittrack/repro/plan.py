@@ -167,6 +167,12 @@ def consent_of(executed: RunRecord) -> Digest | None:
     return trust.consent_digest(executed.code, executed.command, executed.environment)
 
 
+def consents_of(originals: tuple[RunRecord, ...]) -> tuple[Digest, ...]:
+    """Return all that must be agreed to before a process is run again; empty when there is nothing to execute."""
+    consent = consent_of(originals[0])
+    return () if consent is None else (consent, *_inputs(originals))
+
+
 def agree(plan: Plan) -> Plan:
     """Remember that this clone's user agrees to what `plan` would execute, and return the plan with that.
 
