@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli import consent, many, output
-from gittrack.cli.options import json_option, run_argument, tolerances
+from gittrack.cli.options import json_option, pairs, run_argument, tolerances
 from gittrack.cli.reading import find, reading, where
 from gittrack.errors import Conflict
 
@@ -50,6 +50,8 @@ Examples:
   gittrack repro trial-05 trial-06 -j 2
   gittrack repro --all --since origin/main --junit repro.xml --markdown repro.md
   gittrack repro 3f2a9c1e --pass-env AWS_PROFILE
+  gittrack repro 3f2a9c1e --swap data=8c2e11d0
+  gittrack repro 3f2a9c1e --swap code=HEAD~2
 """,
 )
 @run_argument("runs", nargs=-1, required=False)
@@ -91,6 +93,15 @@ Examples:
     "with that only if something differs that the job imported.",
 )
 @click.option(
+    "--swap",
+    "swaps",
+    multiple=True,
+    callback=pairs,
+    metavar="KIND=RUN_OR_COMMIT",
+    help="Exchange one input: code=RUN_OR_COMMIT, data=RUN, env=RUN or env=current. What the result then differs "
+    "in, this input has changed. Can be repeated for different kinds.",
+)
+@click.option(
     "--pass-env",
     metavar="NAME",
     multiple=True,
@@ -114,6 +125,7 @@ def repro_command(
     keep: bool,
     env: Mode,
     pass_env: tuple[str, ...],
+    swaps: dict[str, str],
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -134,6 +146,7 @@ def repro_command(
             f"--times={times}",
             f"--env={env}",
             *(f"--pass-env={name}" for name in pass_env),
+            *(f"--swap={kind}={source}" for kind, source in swaps.items()),
             *(["--spread"] if spread else []),
         )
         context.exit(many.reproduce(runs, choice, options=options, yes=yes, dry_run=dry_run, as_json=as_json))
@@ -141,7 +154,7 @@ def repro_command(
 
     (run,) = runs
     with reading() as session, output.Progress() as progress:
-        plan = _plan(session, run)
+        plan = _plan(session, run, swaps)
         if dry_run:
             report = rehearse(plan, env=env, progress=progress)
         else:
@@ -164,11 +177,12 @@ def repro_command(
     context.exit(report.exit_code)
 
 
-def _plan(session: Session, run: str) -> Plan:
+def _plan(session: Session, run: str, swaps: dict[str, str]) -> Plan:
     from gittrack.repro.plan import plan
+    from gittrack.repro.swap import swapped
 
     repository, layout = where()
-    return plan(session, repository, layout, find(session, run))
+    return swapped(plan(session, repository, layout, find(session, run)), swaps)
 
 
 def _agreed(plan: Plan, run: str, *, yes: bool) -> Plan:

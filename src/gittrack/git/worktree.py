@@ -30,7 +30,7 @@ from gittrack.store import durable
 from gittrack.store.digest import random_hex
 from gittrack.store.locking import locked
 
-__all__ = ["CodeLost", "Restored", "checkout", "remove_pool", "renew", "restore_code"]
+__all__ = ["CodeLost", "Restored", "checkout", "put_paths", "remove_pool", "renew", "restore_code"]
 
 _POOLED = max(2, os.cpu_count() or 1)
 _PREFIX = "gittrack-"
@@ -136,6 +136,33 @@ def renew(
     """
     found = Found(place.commit, place.how)
     _put(repo, found, code, patch, place.path, fetch=False, spare=spare)
+
+
+def put_paths(repo: Repository, code: Code, patch: bytes | None, path: Path, names: Sequence[str]) -> None:
+    """Put files and folders as the code of another run has them into a worktree, in place of what is there.
+
+    A name that this code lacks is left out; whoever needs it finds out by its digest.
+
+    Args:
+        repo: Where that code is looked for.
+        code: What the other run recorded.
+        patch: That run's `code.patch`.
+        path: Top of a worktree that nothing has run in since it was put there.
+        names: Relative to the top, with `/` between their parts.
+
+    Raises:
+        CodeLost: That code cannot be restored exactly.
+        GitFailed: It is no worktree of gittrack's.
+    """
+    found = recover.find_code(repo, code, _own_section(patch, code))
+    admin = admin_of(repo, path)
+    if admin is None:
+        raise GitFailed(f"there is no worktree at '{path}'", hint="git worktree list")
+    for name in names:
+        with suppress(command.CommandFailed):
+            run_in(path, admin, (), "cat-file", "-e", f"{found.commit}:{name}")
+            run_in(path, admin, (), "rm", "-r", "-f", "--quiet", "--ignore-unmatch", "--", name)
+            run_in(path, admin, settings_of(code), "checkout", "--force", found.commit, "--", name)
 
 
 def remove_pool(repo: Repository) -> list[Path]:

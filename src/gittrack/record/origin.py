@@ -76,6 +76,16 @@ def repro_of(around: Surroundings, process: Process) -> RunId | None:
         return None
 
 
+def repro_tags(around: Surroundings) -> dict[str, str]:
+    """Return the tags of every run that this process repeats: what was not as it is recorded."""
+    if around.repro is None:
+        return {}
+    try:
+        return {str(key): str(value) for key, value in json.loads(around.repro.read_text())["tags"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def command(root: Path, variables: Mapping[str, str]) -> Command | None:
     """Return how this Python process was started, or None where that cannot be repeated.
 

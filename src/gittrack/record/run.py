@@ -124,6 +124,7 @@ class ActiveRun(ValueLog, ArtifactLog):
         lost: list[str] = []
         capture = begin.code(project, config, lost)
         process = origin.next_process()
+        repeats = origin.repro_of(around, process)
         run = RunRecord(
             run_id=RunId(random_hex()),
             experiment=group.name,
@@ -139,8 +140,8 @@ class ActiveRun(ValueLog, ArtifactLog):
             command=command or origin.command(project.root, around.variables),
             environment=begin.environment(project, capture, lost),
             parent_run_id=parent,
-            repro_of=origin.repro_of(around, process),
-            tags=kept,
+            repro_of=repeats,
+            tags=kept if repeats is None else {**kept, **origin.repro_tags(around)},
             lost=tuple(map(values.shortened, lost)),
         )
         journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)

@@ -17,6 +17,7 @@ from gittrack.store.layout import Layout
 if TYPE_CHECKING:
     from gittrack.git.repo import Repository
     from gittrack.query.session import Session
+    from gittrack.repro.swap import Home, Swap
 
 Progress = Callable[[str, int, int], None]
 
@@ -39,9 +40,12 @@ class ConsentNeeded(GittrackError):
     """
 
     def __init__(self, plan: Plan) -> None:
+        what = f"run {plan.run.run_id[:8]} was recorded in another clone; its command is someone else's code"
+        if plan.swaps:
+            swaps = " and ".join(swap.words for swap in plan.swaps)
+            what = f"run {plan.run.run_id[:8]} with {swaps} is nothing that this clone has run"
         super().__init__(
-            f"run {plan.run.run_id[:8]} was recorded in another clone; its command is someone else's code",
-            hint=f"look at it with 'gittrack repro {plan.run.run_id[:8]} --dry-run', then add --yes",
+            what, hint=f"look at it with 'gittrack repro {plan.run.run_id[:8]} --dry-run', then add --yes"
         )
         self.plan = plan
 
@@ -71,6 +75,8 @@ class Plan:
         trusted: Whether this clone's user made all of it, or agreed to it.
         problem: Why nothing can be executed, or None.
         depth: How many reproductions this one is inside of.
+        swaps: Inputs that were exchanged for others; all above says what is executed after that.
+        homes: Where git has the inputs that it keeps, when that is not the code to restore.
     """
 
     session: Session
@@ -88,6 +94,8 @@ class Plan:
     trusted: bool
     problem: Problem | None
     depth: int
+    swaps: tuple[Swap, ...] = ()
+    homes: tuple[Home, ...] = ()
 
     @property
     def code(self) -> Code:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gittrack.entities.record import RunId, RunRecord
+from gittrack.repro import swap
 from gittrack.repro.execute import NewRun
 from gittrack.repro.pairs import pair
 from gittrack.repro.plan import family, with_nested
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def newest_repetition(session: Session, run_id: RunId) -> RunId | None:
-    """Return the newest run that repeats a run and has ended; None when it was never reproduced."""
+    """Return the newest run that repeats a run and has ended; None when it was never reproduced.
+
+    One that was made with another's input is no repetition.
+    """
     found = session.rows(
         "select run_id from runs where repro_of = $run_id and not deleted"
+        " and run_id not in (select run_id from tags where key = $swap)"
         " and status not in ('RUNNING', 'SCHEDULED') order by start_time desc, run_id limit 1",
         run_id=run_id,
+        swap=swap.TAG,
     )
     return RunId(found[0][0]) if found else None
 

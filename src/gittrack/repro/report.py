@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.entities.record import Digest, LeftOut, RunId, RunRecord
+from gittrack.repro import swap as swapping
 from gittrack.repro.growth import Growth
 from gittrack.repro.plan import Plan, Problem
 from gittrack.repro.restore import Difference, Returned
 from gittrack.repro.spread import SeriesSpread, Spread
 from gittrack.repro.suspects import LIKELY, Suspect
+from gittrack.repro.swap import Swap
 from gittrack.repro.verify import (
     EXIT_CODES,
     ArtifactResult,
@@ -79,6 +81,7 @@ class Report:
         seconds: All of it.
         job_seconds: The command alone.
         spread: What several repetitions say together; None for a single one.
+        swaps: Inputs that were exchanged for others.
     """
 
     run: RunRecord
@@ -97,6 +100,7 @@ class Report:
     seconds: float = 0.0
     job_seconds: float = 0.0
     spread: Spread | None = None
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def run_id(self) -> RunId:
@@ -166,6 +170,7 @@ class Report:
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
             "job_seconds": round(self.job_seconds, 3),
+            **swapping.document(self.swaps, self.comparisons),
         }
 
     def to_json(self) -> str:
@@ -300,8 +305,10 @@ class _Words:
                 self._say("this helps", report.problem.hint)
         elif report.reason:
             self._say("because", report.reason)
+        self._say_all("exchanged", swapping.exchanged(report.swaps, report.verdict))
         self._inputs()
         self._results()
+        self._say_all("moved", swapping.moves(report.swaps, report.comparisons))
         if report.spread is not None:
             self._spread(report.spread)
         self._suspects()
@@ -326,8 +333,10 @@ class _Words:
         report = self._report
         name = f"run {report.run.run_id[:8]} ({report.run.name})"
         if report.verdict is None:
-            return f"not run: {name} can be reproduced with {shlex.join(report.command)}"
+            swaps = "".join(f" and {swap.words}" for swap in report.swaps)
+            return f"not run: {name} can be reproduced with {shlex.join(report.command)}{swaps}"
         again = f", again as {report.repro_run_id[:8]}" if report.repro_run_id else ""
+        again += "".join(f", with {swap.words}" for swap in report.swaps)
         return f"{report.verdict}: {name}{again}"
 
     def _say(self, label: str, text: str) -> None:
@@ -360,7 +369,7 @@ class _Words:
         self._say_all(
             "most likely" if likely else "suspect", [_suspect_in_words(found) for found in suspects]
         )
-        if report.verdict != "different":
+        if report.verdict != "different" or report.swaps:
             return
         if not likely and report.spread is None:
             inputs = "or the job itself" if suspects else "the job itself: all inputs are those of the record"
@@ -558,6 +567,9 @@ def _plural(count: int, noun: str) -> str:
 def plan_lines(plan: Plan) -> list[str]:
     """Return all that a plan would execute, for a person who is asked to agree; nothing is cut short."""
     words = [f"run {plan.run.run_id[:8]} ({plan.run.name}) was recorded in another clone. It would execute:"]
+    if plan.swaps:
+        swaps = " and ".join(swap.words for swap in plan.swaps)
+        words = [f"run {plan.run.run_id[:8]} ({plan.run.name}) with {swaps} would execute:"]
     if plan.problem is not None:
         return [*words, f"  nothing: {plan.problem.what}"]
     code, command = plan.code, plan.command

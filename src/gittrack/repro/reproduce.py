@@ -20,6 +20,7 @@ from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.record.job import STAGE_TAG
 from gittrack.record.stages import address_of
+from gittrack.repro import swap
 from gittrack.repro.code_facts import CodeFacts, code_facts
 from gittrack.repro.dvc import DvcSource
 from gittrack.repro.environments import Interpreter, Mode, chosen, matters, planned
@@ -81,7 +82,7 @@ def reproduce(
         raise InvalidValue(f"{what} cannot come of {times} repetitions", hint="gittrack repro RUN --times 5")
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    how = _How(tolerance, keep, env, configs.handed_down(pass_env))
+    how = _How(tolerance, keep, swap.mode_of(plan, env), configs.handed_down(pass_env))
     return _Reproduction(plan, how, progress).report(times, accept_spread=accept_spread)
 
 
@@ -91,7 +92,7 @@ def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = N
     The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed, built or installed.
     Without it filters that the user configured are not started either, and nothing outside of the repository is read.
     """
-    return _Reproduction(plan, _How(env=env), progress).report(0)
+    return _Reproduction(plan, _How(env=swap.mode_of(plan, env)), progress).report(0)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ class _Reproduction:
         report = self._report(times)
         if accept_spread and report.verdict == "different" and report.spread and report.spread.within:
             report = replace(report, verdict="equivalent", reason=f"{report.reason}, which was accepted")
-        return replace(report, seconds=time.monotonic() - self._begun, kept=self._kept)
+        seconds = time.monotonic() - self._begun
+        return replace(report, seconds=seconds, kept=self._kept, swaps=self._plan.swaps)
 
     def _report(self, times: int) -> Report:
         plan = self._plan
@@ -179,6 +181,7 @@ class _Reproduction:
         kept = [entry.path for entry in plan.data if entry.kept_by in ("cache", "dvc")]
         spare = [path for path in kept if not (place.path / path).is_symlink()]
         worktree.renew(plan.repo, plan.code, plan.patch, place, spare=spare)
+        swap.bring(plan, place.path)
         sources = self._sources(place.path)
         restore_data(plan.data, sources)
         restore_left_out(plan.left_out, sources)
@@ -202,6 +205,7 @@ class _Reproduction:
     def _restore_files(self, target: Path) -> None:
         plan = self._plan
         self._say("restoring the data")
+        swap.bring(plan, target)
         sources = self._sources(target)
         self._restored = replace(self._restored, data=tuple(restore_data(plan.data, sources)))
         missing = tuple(restore_left_out(plan.left_out, sources))
@@ -366,7 +370,8 @@ def _pairs_file(plan: Plan) -> Iterator[Path]:
         str(run.process.ordinal): run.run_id for run in plan.originals if run.process.id == process
     }
     path = plan.layout.tmp / f"repro-{uuid4().hex}.json"
-    durable.write_file(path, json.dumps({"process": process, "runs": runs}).encode())
+    said = {"process": process, "runs": runs, "tags": swap.tags(plan.swaps)}
+    durable.write_file(path, json.dumps(said).encode())
     try:
         yield path
     finally:
