@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "repro": "Run a run again and check the result.",
         "attest": "Write a signed certificate of a run.",
         "verify": "Check such certificates.",
+        "bisect": "Find the commit that moved a metric.",
     },
     "Housekeeping": {
         "fsck": "Verify every digest.",

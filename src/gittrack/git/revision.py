@@ -99,6 +99,13 @@ def describe(repo: Repository, commit: str) -> Described:
     return Described(*words.decode("utf-8", "replace").removesuffix("\n").split("\0", 3))
 
 
+def last_of_code(repo: Repository, commit: str) -> str:
+    """Return the commit that made the code of a commit what it is, whatever became of `.gittrack/` since."""
+    found = repo.git("rev-list", "--max-count=1", commit, *NOT_PRIVATE, magic=True).decode().strip()
+    same = found and code_tree_of(repo, found) == code_tree_of(repo, commit)
+    return found if same else commit
+
+
 def is_ancestor(repo: Repository, commit: str, of: str) -> bool:
     """Whether `commit` is `of`, or leads to it; False where there is no `of`."""
     try:

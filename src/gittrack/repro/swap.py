@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gittrack.entities.record import Code, Digest, RunId, RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound
@@ -26,6 +26,10 @@ from gittrack.repro.plan import plan as plan_of
 from gittrack.repro.restore import compare_environment
 from gittrack.repro.verify import Comparison, Verdict
 from gittrack.store.layout import safe_path
+
+if TYPE_CHECKING:
+    from gittrack.git.repo import Repository
+    from gittrack.query.session import Session
 
 Kind: TypeAlias = Literal["code", "data", "env"]
 KINDS: tuple[Kind, ...] = ("code", "data", "env")
@@ -122,7 +126,7 @@ def mode_of(plan: Plan, mode: Mode) -> Mode:
     return "rebuild" if mode == "current" and is_foreign and differs else mode
 
 
-def named(plan: Plan, text: str) -> tuple[RunId | None, str | None]:
+def named(session: Session, repo: Repository, text: str) -> tuple[RunId | None, str | None]:
     """Return the run, or else the commit, that `text` names.
 
     Raises:
@@ -133,11 +137,11 @@ def named(plan: Plan, text: str) -> tuple[RunId | None, str | None]:
     commit: str | None = None
     unknown: NotFound | None = None
     try:
-        run_id = plan.session.find(text)
+        run_id = session.find(text)
     except NotFound as error:
         unknown = error
     try:
-        commit = plan.repo.resolve(text)
+        commit = repo.resolve(text)
     except NotFound as error:
         if unknown is not None:
             raise NotFound(f"{unknown}, and no commit is", hint="gittrack ls, git log --oneline") from error
@@ -153,11 +157,12 @@ def is_familiar(plan: Plan, commit: str) -> bool:
     """Whether a commit leads to the code of a run that this clone made."""
     top = plan.repo.top
     clone = Project(plan.repo, plan.layout, top, top).clone_id()
-    return revision.is_ancestor(plan.repo, commit, keep.keep_ref(clone))
+    of_code = revision.last_of_code(plan.repo, commit)  # runs are committed after them, on the same code
+    return revision.is_ancestor(plan.repo, of_code, keep.keep_ref(clone))
 
 
 def _exchange_code(plan: Plan, text: str) -> tuple[Plan, bool]:
-    run_id, commit = named(plan, text)
+    run_id, commit = named(plan.session, plan.repo, text)
     if run_id is not None:
         other = _plan(plan, run_id)
         if other.executed.code is None:

@@ -1,0 +1,519 @@
+"""Which commit moved a metric, found in the way of `git bisect`: by running one job with the code of commits between.
+
+Command, data and environment are those of one run all the way, so that nothing but the code can move the metric.
+Each test is a reproduction with another commit's code and stays a run of the store; the next search that comes by the
+same commit takes its value from there. Neither the user's checkout nor their own `git bisect` has a part in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from gittrack.entities.record import RunId, RunRecord
+from gittrack.errors import Conflict, InvalidValue, NotFound
+from gittrack.git import recover, revision
+from gittrack.git.recover import CodeLost
+from gittrack.git.repo import Repository
+from gittrack.git.revision import Described
+from gittrack.repro.plan import ConsentNeeded, Plan, agree
+from gittrack.repro.plan import plan as plan_of
+from gittrack.repro.report import Report, plan_lines
+from gittrack.repro.reproduce import reproduce
+from gittrack.repro.restore import compare_environment
+from gittrack.repro.swap import Swap, is_familiar, named, plain, swapped, tags
+from gittrack.store.layout import Layout
+
+if TYPE_CHECKING:
+    from gittrack.query.session import Session
+
+Tell = Callable[[str], None]
+
+_SHORT = 12
+_KNOWN = """
+    select tags.run_id from tags join runs using (run_id)
+    where tags.key = $key and tags.value = $value and runs.repro_of = $of
+    and runs.status = 'FINISHED' and not runs.deleted
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of the history that is searched.
+
+    Attributes:
+        commit: Where it is.
+        run: The run that names it, None when it was named as a commit.
+        value: The recorded value of the metric, None without a run.
+    """
+
+    commit: str
+    run: RunRecord | None
+    value: float | None
+
+    @property
+    def words(self) -> str:
+        """How a person calls it."""
+        return f"run {self.run.run_id[:8]}" if self.run else f"commit {self.commit[:_SHORT]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What came of the job with the code of one commit.
+
+    Attributes:
+        commit: Whose code it was.
+        value: The metric's last value; the median of several; None when it could not be had.
+        good: Which side that is; None when the commit is skipped.
+        how: `run`, `known` from a run that was made before, or `same code` as another commit.
+        run_id: The run that has the value, None where there is none.
+        why: Why it was skipped, in words.
+    """
+
+    commit: str
+    value: float | None
+    good: bool | None
+    how: str
+    run_id: RunId | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and what would be executed for it.
+
+    Attributes:
+        metric: The metric that moved.
+        plan: The run whose command, data and environment are used.
+        good: The end where the metric was as it should be.
+        bad: The end where it is not.
+        start: The commit to begin from: that of `good`, or where the two histories part.
+        between: How many commits may have done it.
+        threshold: What lies on the same side of it as the good end is good; None takes the end that is nearer.
+        times: How often each commit is run.
+        first_parent: Follow only the first parent of a merge.
+        agreed: Whether the user agreed to all that would be executed.
+    """
+
+    metric: str
+    plan: Plan
+    good: End
+    bad: End
+    start: str
+    between: int
+    threshold: float | None
+    times: int
+    first_parent: bool
+    agreed: bool = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether all that would be executed leads to what was run in this clone before, or was agreed to."""
+        return self.agreed or (self.plan.trusted and is_familiar(self.plan, self.bad.commit))
+
+    def lines(self) -> list[str]:
+        """Return what would be executed, for a person who is asked to agree."""
+        code = f"  with the code of {self.between} commits between {self.start} and {self.bad.commit}"
+        return [f"bisecting {self.metric} would execute:", *plan_lines(self.plan)[1:], code]
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """What a search found.
+
+    Attributes:
+        search: What was asked.
+        first_bad: The commit that moved the metric; None when skipped commits hide it.
+        candidates: The commits of which one did it: more than one where some had to be skipped.
+        before: The value before it.
+        since: The value with it.
+        tested: What was tested, in that order.
+        files: What the commit changed.
+    """
+
+    search: Search
+    first_bad: Described | None
+    candidates: tuple[str, ...]
+    before: float | None
+    since: float | None
+    tested: tuple[Tested, ...]
+    files: tuple[revision.FileChange, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line exits with: 10 where skipped commits leave it open."""
+        return 0 if self.first_bad is not None else 10
+
+    def lines(self) -> list[str]:
+        """Return the answer for a person."""
+        if self.first_bad is None:
+            return [
+                "There are only skipped commits left to test. The first bad commit could be any of:",
+                *(f"  {commit}" for commit in self.candidates),
+            ]
+        found = self.first_bad
+        facts = {
+            self.search.metric: f"{self.before!r} before, {self.since!r} since",
+            "subject": found.subject,
+            "author": found.author,
+            "date": found.date,
+        }
+        width = max(map(len, facts)) + 2
+        lines = [f"{found.commit} is the first bad commit"]
+        lines += [f"  {label:<{width}}{text}" for label, text in facts.items()]
+        lines += [f"    {_file_in_words(change)}" for change in self.files]
+        return [*lines, f"  {self._tally()}"]
+
+    def _tally(self) -> str:
+        ran = sum(found.how == "run" for found in self.tested)
+        known = sum(found.how == "known" for found in self.tested)
+        skipped = sum(found.good is None for found in self.tested)
+        words = [f"{ran} run now", f"{known} known from before", f"{skipped} skipped"]
+        return f"commits tested: {', '.join(word for word in words if not word.startswith('0'))}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        found = self.first_bad
+        return {
+            "metric": self.search.metric,
+            "run_id": self.search.plan.run.run_id,
+            "good": self.search.good.commit,
+            "bad": self.search.bad.commit,
+            "first_bad": found
+            and {
+                "commit": found.commit,
+                "subject": found.subject,
+                "author": found.author,
+                "date": found.date,
+            },
+            "candidates": list(self.candidates),
+            "before": plain(self.before),
+            "since": plain(self.since),
+            "tested": [
+                {
+                    "commit": one.commit,
+                    "value": plain(one.value),
+                    "outcome": "skipped" if one.good is None else "good" if one.good else "bad",
+                    "how": one.how,
+                    "run_id": one.run_id,
+                    "why": one.why,
+                }
+                for one in self.tested
+            ],
+        }
+
+
+def prepare(
+    session: Session,
+    repo: Repository,
+    layout: Layout,
+    metric: str,
+    *,
+    good: str,
+    bad: str,
+    run: str | None = None,
+    threshold: float | None = None,
+    times: int = 1,
+    first_parent: bool = False,
+) -> Search:
+    """Return what would be searched; nothing is executed.
+
+    Args:
+        session: What this clone knows.
+        repo: The repository.
+        layout: Where the store is.
+        metric: The metric that moved.
+        good: A run or a commit where it was as it should be.
+        bad: A run or a commit where it is not.
+        run: The run whose command, data and environment are used; `bad` when that is a run.
+        threshold: What lies on the same side of it as the good end is good; without it the nearer end decides.
+        times: How often each commit is run; the median counts.
+        first_parent: Follow only the first parent of a merge.
+
+    Raises:
+        NotFound: There is no such run, commit or metric.
+        InvalidValue: `times` is below 1, the threshold does not part the two ends, or `run` is needed.
+        Conflict: The metric is the same at both ends; the two histories have nothing in common; the run cannot
+            be repeated.
+        CodeLost: The code of a run cannot be restored exactly.
+    """
+    if times < 1:
+        raise InvalidValue(f"a commit cannot be tested {times} times", hint="--times 3")
+    first, last = (_end_named(session, repo, layout, text, metric) for text in (good, bad))
+    if run is None and last.run is None:
+        raise InvalidValue(
+            f"'{bad}' is a commit, which does not say what to run",
+            hint="name a run whose command it is: --run RUN",
+        )
+    run_id = session.find(run) if run is not None else last.run.run_id if last.run else RunId("")
+    plan = plan_of(session, repo, layout, run_id)
+    if plan.problem is not None:
+        raise Conflict(f"run {run_id[:8]} cannot be repeated: {plan.problem.what}", hint=plan.problem.hint)
+    if metric not in plan.run.metrics:
+        raise _no_metric(plan.run, metric)
+    start = revision.merge_base(repo, first.commit, last.commit)
+    if start is None:
+        raise Conflict(
+            f"{first.words} and {last.words} have no commit in common", hint="git log --graph --all"
+        )
+    between = len(revision.halves(repo, last.commit, [start], first_parent=first_parent))
+    if between == 0:
+        raise Conflict(
+            f"the code of {last.words} is not newer than that of {first.words}",
+            hint="exchange --good and --bad",
+        )
+    return Search(metric, plan, first, last, start, between, threshold, times, first_parent)
+
+
+def bisect(search: Search, tell: Tell | None = None) -> Bisection:
+    """Find the first commit with which the metric is bad.
+
+    Args:
+        search: What to search; the user has agreed to it.
+        tell: Called with a sentence for each step.
+
+    Raises:
+        ConsentNeeded: Some of it is someone else's, and nobody here has agreed to run it.
+        Conflict: With the code of the good end the metric is bad, or with that of the bad end it is good: it was
+            not the code that moved it; or the job fails there.
+    """
+    if not search.trusted:
+        raise ConsentNeeded(swapped(search.plan, {"code": search.bad.commit}))
+    return _Bisecting(search, tell or (lambda _: None)).answer()
+
+
+def _end_named(session: Session, repo: Repository, layout: Layout, text: str, metric: str) -> End:
+    run_id, commit = named(session, repo, text)
+    if run_id is None:
+        assert commit is not None
+        return End(commit, None, None)
+    found = plan_of(session, repo, layout, run_id)
+    if found.executed.code is None:
+        raise Conflict(f"run {run_id[:8]} has no code on record", hint=f"gittrack show {run_id[:8]}")
+    if metric not in found.run.metrics:
+        raise _no_metric(found.run, metric)
+    where = recover.find_code(repo, found.executed.code, found.patch)
+    return End(where.commit, found.run, found.run.metrics[metric].last)
+
+
+def _no_metric(run: RunRecord, metric: str) -> NotFound:
+    some = ", ".join(list(run.metrics)[:5]) or "no metric"
+    return NotFound(
+        f"run {run.run_id[:8]} has no metric '{metric}', it has {some}",
+        hint=f"gittrack show {run.run_id[:8]}",
+    )
+
+
+@dataclass
+class _Bisecting:
+    """One search under way."""
+
+    search: Search
+    tell: Tell
+    tested: list[Tested] = field(default_factory=list)
+    by_tree: dict[str, Tested] = field(
+        default_factory=dict
+    )  # most commits of a history of runs have the same code
+    ends: tuple[float, float] | None = None
+
+    def answer(self) -> Bisection:
+        search, repo = self.search, self.search.plan.repo
+        self._test_ends()
+        good, bad, skipped = [search.start], search.bad.commit, set[str]()
+        while True:
+            halves = dict(revision.halves(repo, bad, good, first_parent=search.first_parent))
+            open_ = [commit for commit in halves if commit not in skipped and commit != bad]
+            if not open_:
+                return self._conclude(bad, list(halves))
+            self._announce(open_[0], halves[open_[0]], len(halves))
+            tested = self._test(open_[0])
+            self._say_result(tested)
+            if tested.good is None:
+                skipped.add(tested.commit)
+            elif tested.good:
+                good.append(tested.commit)
+            else:
+                bad = tested.commit
+
+    def _announce(self, commit: str, ruled_out: int, count: int) -> None:
+        left = count - ruled_out - 1
+        steps = _steps(count)
+        self.tell(
+            f"Bisecting: {left} revision{_s(left)} left to test after this (roughly {steps} step{_s(steps)})"
+        )
+        self.tell(f"[{commit}] {revision.describe(self.search.plan.repo, commit).subject}")
+
+    def _say_result(self, tested: Tested) -> None:
+        if tested.good is None:
+            self.tell(f"  skipped: {tested.why}")
+            return
+        side = "good" if tested.good else "bad"
+        how = "" if tested.how == "run" else f", {tested.how}"
+        self.tell(f"  {self.search.metric} {tested.value!r}: {side}{how}")
+
+    def _test_ends(self) -> None:
+        """Have the metric at both ends under the same command, data and environment, and see that it moved."""
+        search, metric = self.search, self.search.metric
+        bad = self._value_at(search.bad.commit, search.bad.words)
+        good = self._value_at(search.start, self._start_in_words())
+        claimed = search.good.value, search.bad.value
+        moved = good != bad and not (math.isnan(good) and math.isnan(bad))
+        if search.threshold is None and claimed[0] is not None and claimed[1] is not None:
+            moved = moved and _is_good(good, claimed[0], claimed[1], None)
+        if not moved:
+            raise self._not_the_code(good, bad)
+        if search.threshold is not None and (good > search.threshold) == (bad > search.threshold):
+            raise InvalidValue(
+                f"{search.threshold!r} does not part {metric} of the good end, {good!r}, from that of the bad, {bad!r}",
+                hint=f"--threshold {(good + bad) / 2!r}",
+            )
+        self.ends = (good, bad)
+        self.tested = [replace(one, good=self._side(one.value)) for one in self.tested]
+
+    def _start_in_words(self) -> str:
+        search = self.search
+        if search.start == search.good.commit:
+            return search.good.words
+        return f"commit {search.start[:_SHORT]}, where the two histories part"
+
+    def _side(self, value: float | None) -> bool | None:
+        if value is None or self.ends is None:
+            return None
+        return _is_good(value, *self.ends, self.search.threshold)
+
+    def _not_the_code(self, good: float, bad: float) -> Conflict:
+        search = self.search
+        a, b = search.good.run, search.bad.run
+        hint = f"gittrack why {a.run_id[:8]} {b.run_id[:8]}" if a and b else "gittrack diff RUN RUN"
+        return Conflict(
+            f"{search.metric} is {good!r} with the code of {self._start_in_words()}, and {bad!r} with that of "
+            f"{search.bad.words}, all else alike: the code is not what moved it",
+            hint=hint,
+        )
+
+    def _value_at(self, commit: str, words: str) -> float:
+        self.tell(f"[{commit}] the code of {words}")
+        tested = self._test(commit)
+        if tested.value is None:
+            raise Conflict(
+                f"with the code of {words} there is no {self.search.metric}: {tested.why}",
+                hint="choose another --good or --bad",
+            )
+        self.tell(f"  {self.search.metric} {tested.value!r}")
+        return tested.value
+
+    def _test(self, commit: str) -> Tested:
+        """Have the value of the metric with the code of a commit, in the cheapest way there is."""
+        plan = self.search.plan
+        tree = revision.code_tree_of(plan.repo, commit)
+        found = self.by_tree.get(tree)
+        if found is not None:
+            found = replace(found, commit=commit, how="same code")
+        elif self.search.times == 1 and tree == plan.code.code_tree and not plan.differences:
+            value = plan.run.metrics[self.search.metric].last
+            found = Tested(commit, value, None, "known", plan.run.run_id)
+        else:
+            found = self._known(commit) or self._run(commit)
+        found = replace(found, good=self._side(found.value))
+        self.by_tree.setdefault(tree, found)
+        self.tested.append(found)
+        return found
+
+    def _known(self, commit: str) -> Tested | None:
+        """Take the value from runs made before with this code in the present environment, if they agree."""
+        plan, metric = self.search.plan, self.search.metric
+        if self.search.times > 1:
+            return None
+        wanted = tags([Swap("code", commit)])
+        ((key, value),) = wanted.items()
+        ids = plan.session.rows(_KNOWN, key=key, value=value, of=plan.run.run_id)
+        found = [plan.session.run(RunId(run_id)) for (run_id,) in ids]
+        found = [run for run in found if metric in run.metrics and _is_of_here(plan, run)]
+        if len({repr(run.metrics[metric].last) for run in found}) != 1:
+            return None  # none, or a job that is random
+        return Tested(commit, found[0].metrics[metric].last, None, "known", found[0].run_id)
+
+    def _run(self, commit: str) -> Tested:
+        values, run_id = [], None
+        for _ in range(self.search.times):
+            try:
+                report = reproduce(agree(swapped(self.search.plan, {"code": commit})))
+            except CodeLost as lost:
+                return Tested(commit, None, None, "run", why=str(lost))
+            value, why = _value(report, self.search.metric)
+            run_id = report.repro_run_id or run_id
+            if value is None:
+                return Tested(commit, None, None, "run", run_id, why)
+            values.append(value)
+        return Tested(commit, median(values), None, "run", run_id)
+
+    def _conclude(self, bad: str, left: list[str]) -> Bisection:
+        repo = self.search.plan.repo
+        if len(left) > 1:
+            return Bisection(self.search, None, tuple(left), None, None, tuple(self.tested))
+        parents = repo.git("rev-list", "--parents", "--max-count=1", bad).decode().split()[1:]
+        before = [self.by_tree.get(revision.code_tree_of(repo, parent)) for parent in parents]
+        good = [one.value for one in before if one is not None and one.value is not None]
+        since = next(one.value for one in reversed(self.tested) if one.commit == bad)
+        files = revision.changed_lines(repo, parents[0] if parents else repo.empty_tree, bad)
+        return Bisection(
+            search=self.search,
+            first_bad=revision.describe(repo, bad),
+            candidates=(bad,),
+            before=good[0] if good else self.ends and self.ends[0],
+            since=since,
+            tested=tuple(self.tested),
+            files=tuple(files),
+        )
+
+
+def _is_good(value: float, good: float, bad: float, threshold: float | None) -> bool:
+    """Whether a value is on the good side; NaN is bad, unless it is the good end that has it."""
+    if math.isnan(value) or math.isnan(good) or math.isnan(bad):
+        return math.isnan(value) == math.isnan(good)
+    if threshold is not None:
+        return (value > threshold) == (good > threshold)
+    if value in (good, bad):
+        return value == good
+    return abs(value - good) < abs(value - bad)
+
+
+def _is_of_here(plan: Plan, run: RunRecord) -> bool:
+    environment = None if run.environment is None else plan.session.environment(run.environment)
+    return environment is not None and not compare_environment(environment)
+
+
+def _value(report: Report, metric: str) -> tuple[float | None, str]:
+    """Return the metric of a reproduction, or why it has none."""
+    if report.problem is not None:
+        return None, report.problem.what
+    repeat = report.comparisons[0].repeat
+    if report.verdict == "failed" or repeat is None:
+        code = report.exit_code_of_command
+        return None, f"the command ended with exit code {code}" if code else report.reason or "it failed"
+    if metric not in repeat.metrics:
+        return None, f"the job did not log '{metric}'"
+    return repeat.metrics[metric].last, ""
+
+
+def _steps(count: int) -> int:
+    """Return roughly how many tests `count` commits take.
+
+    Source: git, `estimate_bisect_steps` in bisect.c.
+    """
+    if count < 3:
+        return 0
+    steps = count.bit_length() - 1
+    rest = count - (1 << steps)
+    return steps if (1 << steps) < 3 * rest else steps - 1
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _file_in_words(change: revision.FileChange) -> str:
+    return f"{change.path}  {'binary' if change.added is None else f'+{change.added} -{change.removed}'}"
