@@ -207,6 +207,26 @@ def test_histories_that_part_are_searched_from_where_they_do(repo: Path) -> None
         searched(repo, originals(repo)[-1].run_id, a.run_id)
 
 
+def test_a_merged_branch_is_searched_unless_only_the_first_parent_is_followed(repo: Path) -> None:
+    commits, a, _ = history(repo, [GOOD, GOOD])
+    git(repo, "switch", "-q", "-c", "topic", commits[0])
+    write(repo, {"aside.md": "x"})
+    commit_all(repo, "aside")
+    write(repo, {"train.py": TRAIN.replace("score())", "score() - 0.2)")})
+    culprit = commit_all(repo, "spoil")
+    git(repo, "switch", "-q", "main")
+    git(repo, "merge", "-q", "--no-ff", "-m", "merge", "topic")
+    merge = git(repo, "rev-parse", "HEAD")
+    job(repo, "python", "train.py")
+    b = originals(repo)[-1]
+
+    answer, _ = found(repo, a.run_id, b.run_id)
+    along, _ = found(repo, a.run_id, b.run_id, first_parent=True)
+
+    assert answer.candidates == (culprit,)
+    assert along.candidates == (merge,)
+
+
 def test_uncommitted_changes_can_be_what_moved_it(repo: Path) -> None:
     _, a, _ = history(repo, [GOOD, GOOD])
     write(repo, {"model.py": "def score(): return 0.70\n"})

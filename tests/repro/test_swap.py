@@ -296,6 +296,33 @@ def test_a_job_under_gittrack_run_is_exchanged_too(repo: Path) -> None:
     assert made.data[0].digest == b.data[0].digest
 
 
+def test_a_commit_brings_its_submodules(repo: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    write(inner, {"factor.py": "FACTOR = 2\n"})
+    git(inner, "init", "-q", "-b", "main")
+    commit_all(inner)
+    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "inner")
+    train = """\
+import gittrack
+from inner.factor import FACTOR
+with gittrack.start_run():
+    gittrack.log_metric("factor", FACTOR)
+"""
+    write(repo, {"train.py": train, ".gitignore": "__pycache__/\n"})
+    commit_all(repo)
+    write(repo / "inner", {"factor.py": "FACTOR = 30\n"})
+    commit_all(repo / "inner")
+    commit_all(repo)
+    job(repo, "python", "train.py")
+    (run,) = originals(repo)
+
+    report = reproduce(exchanged(repo, run, code="HEAD~1"))
+
+    assert run.metrics["factor"].last == 30
+    assert report.comparisons[0].repeat is not None, report.lines()
+    assert report.comparisons[0].repeat.metrics["factor"].last == 2
+
+
 def test_the_command_line_exchanges_and_answers_as_always(
     repo: Path, two: tuple[RunRecord, RunRecord]
 ) -> None:

@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "attest": "Write a signed certificate of a run.",
         "verify": "Check such certificates.",
         "bisect": "Find the commit that moved a metric.",
+        "why": "Say why two runs differ.",
     },
     "Housekeeping": {
         "fsck": "Verify every digest.",

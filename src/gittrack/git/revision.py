@@ -14,7 +14,7 @@ from gittrack.git.recover import CodeLost
 from gittrack.git.repo import Repository
 
 _GITLINK = "160000"
-_DESCRIBED = "--format=%H%x00%an <%ae>%x00%cI%x00%s"
+_DESCRIBED = "--format=%H%x00%an <%ae>%x00%aI%x00%s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Described:
     Attributes:
         commit: Its full id.
         author: Name and address, as the commit claims them.
-        date: When it was committed, ISO 8601.
+        date: When it was written, ISO 8601.
         subject: The first line of its message.
     """
 
