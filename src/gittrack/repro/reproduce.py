@@ -300,7 +300,7 @@ class _Reproduction:
             reason=self._reason(shown, together),
             comparisons=shown.comparisons,
             others=shown.others,
-            suspects=() if verdict == "identical" else self._suspects(shown, facts, together),
+            suspects=() if verdict == "identical" or plan.swaps else self._suspects(shown, facts, together),
             command=tuple(plan.command.argv),
             exit_code_of_command=shown.execution.exit_code,
             tail=tuple(shown.execution.tail()) if tail else (),
