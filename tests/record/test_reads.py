@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -175,6 +176,23 @@ def test_declared_data_is_not_found_again(project) -> None:
         "open('data/more/b.csv').read(); open('data/train.csv').read()",
     )
     assert [(entry.path, entry.how) for entry in run.data] == [("data/more", None), ("data/train.csv", None)]
+
+
+def test_what_a_child_has_declared_is_not_found_again(project) -> None:
+    """The child changes one of the files afterwards: who followed it would name that."""
+    code = """\
+import gittrack, pathlib
+gittrack.log_data("data/more"); gittrack.log_data("data/train.csv")
+for path in ("data/train.csv", "data/more/b.csv"):
+    pathlib.Path(path).read_text()
+    pathlib.Path(path).write_text("changed")
+"""
+    write(project, {"data/more/b.csv": "b", "job.py": code})
+    argv = [sys.executable, "-m", "gittrack", "run", "--", sys.executable, "job.py"]
+    subprocess.run(argv, cwd=project, check=True, capture_output=True)
+    run = only_run(project)
+    assert [(entry.path, entry.how) for entry in run.data] == [("data/more", None), ("data/train.csv", None)]
+    assert run.lost == ()
 
 
 def test_a_large_file_is_recorded_by_digest_and_the_warning_says_how_to_keep_it(project) -> None:

@@ -23,6 +23,7 @@ seen: dict[str, Stamp | None] = {}
 _CHANGES = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
 _REGULAR, _KIND = 0o100000, 0o170000
 _SPOOL = f"reads-{{}}-{os.urandom(4).hex()}"
+_DECLARED = _SPOOL.replace("reads", "declared")
 
 
 class State:
@@ -87,12 +88,16 @@ def _note_with() -> Callable[[Any, int, int], None]:
 
 
 def _tell(folder: str, path: str, stamp: Stamp) -> None:
-    """Append one path to this process's file in a live folder: whoever kills it kills nothing that it has told.
+    """Append one path to this process's file in a live folder: whoever kills it kills nothing that it has told."""
+    _append(f"{folder}/{_SPOOL}", " ".join(map(str, stamp)).encode() + b" " + os.fsencode(path) + b"\0")
+
+
+def _append(spool: str, line: bytes) -> None:
+    """Append a line to this process's file.
 
     Opened anew each time. A descriptor that is kept could be closed by the job and stand for a file of its own.
     """
-    line = " ".join(map(str, stamp)).encode() + b" " + os.fsencode(path) + b"\0"
-    name = f"{folder}/{_SPOOL.format(os.getpid())}"
+    name = spool.format(os.getpid())
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         os.write(descriptor, line)
@@ -130,6 +135,19 @@ def note(path: Any, *, written: bool = False) -> None:
             _note(path, os.O_CREAT if written else 0, 0)
 
 
+def declare(folder: str, path: str) -> None:
+    """Tell the owner of a run that this process has declared data, under the path that the run's file has for it.
+
+    The journal says so too; the owner would have to read all of it.
+
+    Args:
+        folder: The run's live folder; where that has gone nobody asks any more.
+        path: As recorded.
+    """
+    with contextlib.suppress(OSError):
+        _append(f"{folder}/{_DECLARED}", os.fsencode(path) + b"\0")
+
+
 def install(spools: tuple[str, ...]) -> None:
     """Note what this process opens from now on.
 
@@ -156,9 +174,16 @@ class Told:
 
     def more(self) -> list[tuple[str, Stamp]]:
         """Return what came since the last call; a live folder that has gone tells nothing."""
-        found: list[tuple[str, Stamp]] = []
+        return list(map(_parsed, self._lines("reads-")))
+
+    def declared(self) -> list[str]:
+        """Return the data that was declared since the last call."""
+        return list(map(os.fsdecode, self._lines("declared-")))
+
+    def _lines(self, kind: str) -> list[bytes]:
+        found: list[bytes] = []
         try:
-            names = sorted(name for name in os.listdir(self._folder) if name.startswith("reads-"))  # noqa: PTH208
+            names = sorted(name for name in os.listdir(self._folder) if name.startswith(kind))  # noqa: PTH208
         except OSError:
             return found
         for name in names:
@@ -167,7 +192,7 @@ class Told:
                 content = file.read()
             whole = content.rfind(b"\0") + 1  # what follows is not written to its end
             self._done[name] = self._done.get(name, 0) + whole
-            found += [_parsed(line) for line in content[:whole].split(b"\0")[:-1]]
+            found += content[:whole].split(b"\0")[:-1]
         return found
 
 

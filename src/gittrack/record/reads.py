@@ -166,6 +166,7 @@ class Reads:
             if stamp is not None:
                 self.add(path, stamp)
         self._seen = len(opened)
+        self._declared.update(self._told.declared())
         for path, stamp in self._told.more():
             if opens.seen.get(path, stamp) is not None:  # this process did not write it first
                 self.add(path, stamp)
@@ -180,7 +181,9 @@ class Reads:
     def _settle(self) -> None:
         """Hash what was not hashed yet, the small files first, and keep what may be kept."""
         waiting = [
-            (name, one) for name, one in list(self._inputs.items()) if one.digest is None and not one.lost
+            (name, one)
+            for name, one in list(self._inputs.items())
+            if one.digest is None and not one.lost and not self._is_declared(name)
         ]
         waiting.sort(key=lambda found: found[1].stamp[2])
         hashed = []

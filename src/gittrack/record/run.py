@@ -29,7 +29,7 @@ from gittrack.entities.record import (
 )
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, StorageFailed
 from gittrack.git.capture import Capture
-from gittrack.record import begin, inputs, live, names, origin, reads, values
+from gittrack.record import begin, inputs, live, names, opens, origin, reads, values
 from gittrack.record import format as formats
 from gittrack.record import seal as seals
 from gittrack.record.artifacts import ArtifactLog
@@ -367,8 +367,10 @@ class ActiveRun(ValueLog, ArtifactLog):
         known = reads.known_of(self._project.layout)
         entry, failure = inputs.keep(path_on_disk(path), self._project, self._capture, self._files, known)
         known.save()
-        if self._reads is not None:
+        if self._reads is not None and self.is_mine:
             self._reads.declare(entry.path)
+        else:
+            opens.declare(str(self._project.layout.live_run(self.run_id)), entry.path)
         if failure is not None:
             self._journal.fact(
                 {"lost": values.shortened(f"data {entry.path}: {failure.strerror or failure}")}
