@@ -16,6 +16,7 @@ from gittrack.data.known import Changed, GaveUp, KnownDigests, stamp_of
 from gittrack.store import digest as digests
 from gittrack.store.layout import Layout
 from gittrack.store.objects import FileStore
+from tests.dvc_projects import md5_of
 
 OLD_NS = 1_700_000_000 * 10**9
 
@@ -45,6 +46,22 @@ def test_a_file_that_nobody_changed_is_not_read_again(layout, file, monkeypatch)
     first.save()
     monkeypatch.setattr(known, "_hash", lambda *_: pytest.fail("it was read again"))
     assert KnownDigests(layout).digest(file) == digest == (digests.of_bytes(b"one"), 3)
+
+
+def test_dvcs_names_are_known_beside_the_digest_and_read_once_for_all(layout, file, monkeypatch) -> None:
+    file.write_bytes(b"one\r\n")
+    first = KnownDigests(layout)
+    names, size = first.names(file)
+    first.save()
+    monkeypatch.setattr(known, "_hash", lambda *_: pytest.fail("it was read again"))
+    monkeypatch.setattr(known, "_all_names", lambda *_: pytest.fail("it was read again"))
+
+    assert KnownDigests(layout).names(file) == (names, 5)
+    assert KnownDigests(layout).digest(file) == (names.digest, size) == (digests.of_bytes(b"one\r\n"), 5)
+    assert [names.md5, names.old_md5] == [md5_of(b"one\r\n"), md5_of(b"one\n")]
+    os.utime(file, ns=(OLD_NS, OLD_NS))
+    with pytest.raises(pytest.fail.Exception):
+        KnownDigests(layout).names(file)
 
 
 @pytest.mark.parametrize("change", ["content", "size", "replaced", "touched"])

@@ -10,16 +10,18 @@ import pytest
 
 from gittrack import config
 from gittrack.data import hashing
+from gittrack.entities.record import DataFile
 from gittrack.errors import Damaged, NotFound, RecordingWarning
 from gittrack.housekeeping import gc
 from gittrack.record import format as formats
 from gittrack.record import origin
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
+from gittrack.store import digest as digests
 from gittrack.store.objects import FileStore
 from tests.conftest import commit_all, write
 from tests.dvc_projects import dvc_add, dvc_init, md5_of, object_path
-from tests.repro.helpers import gittrack
+from tests.repro.helpers import again, gittrack, job, originals
 
 
 @pytest.fixture(params=[False, True], ids=["dvc 3", "dvc 2"])
@@ -138,9 +140,9 @@ def test_what_has_not_changed_is_not_hashed_again(run, root, monkeypatch) -> Non
     from tests.dvc_projects import aged
 
     aged(root)
-    monkeypatch.setattr("gittrack.data.dvc.measure._RACY_NS", 0)
+    monkeypatch.setattr("gittrack.data.known.RACY_NS", 0)
     first = run.log_data("data/raw")
-    monkeypatch.setattr(objects, "hash_file", None)
+    monkeypatch.setattr(objects, "Hashes", None)
 
     assert run.log_data("data/raw") == first
 
@@ -181,3 +183,82 @@ def test_the_command_line_shows_both_names(run, root) -> None:
     run.end()
 
     assert f"{entry.digest}  10 B, kept by dvc, DVC's {entry.md5}" in gittrack(root, "show", run.run_id)
+
+
+JOB = """\
+import gittrack
+with gittrack.start_run():
+    gittrack.log_metric("chars", sum(len(open("data/" + name).read()) for name in {}))
+"""
+TINY = {".gittrack/config.yaml": "format: gittrack/config/1\ncapture_data_max_bytes: 0\n"}
+
+
+def reading(root: Path, *names: str) -> dict[str, DataFile]:
+    """Return, by path, what is found by itself when a job reads files below `data`."""
+    job(root, "python", "-c", JOB.format(list(names)))
+    return {entry.path: entry for entry in originals(root)[-1].data}
+
+
+def test_a_file_that_was_read_is_dvcs_however_large(root, old) -> None:
+    write(root, TINY)
+    (entry,) = reading(root, "train.csv").values()
+
+    md5 = md5_of(b"a,b\n1,2\n" if old else b"a,b\r\n1,2\r\n")
+    digest = hashing.measure(root / "data/train.csv").digest
+    assert entry == DataFile("data/train.csv", digest, 10, "dvc", how="read", md5=md5)
+    assert not FileStore(Project.find(root).layout).has(digest)
+
+
+def test_files_that_were_read_of_a_folder_are_one_entry_with_dvcs_name_of_the_folder(root) -> None:
+    md5 = dvc_add(root, "data/many", {str(number): b"%d" % number for number in range(4)})
+    commit_all(root, "many")
+    (entry,) = reading(root, "many/1", "many/3").values()
+
+    manifest = hashing.manifest_of((name, digests.of_bytes(name.encode())) for name in "13")
+    assert entry == DataFile("data/many", digests.of_bytes(manifest), 2, "dvc", 2, "read", md5)
+    files = FileStore(Project.find(root).layout)
+    assert files.read(entry.digest) == manifest
+    assert not files.has(digests.of_bytes(b"1"))
+
+
+def test_what_was_read_and_is_not_what_dvc_says_is_gittracks(root) -> None:
+    write(root, {"data/train.csv": "changed", "data/raw/sub/y.txt": "changed too", "data/raw/new": "new"})
+    found = reading(root, "train.csv", "raw/sub/y.txt", "raw/é.txt", "raw/new")
+
+    assert {path: (entry.kept_by, entry.changed) for path, entry in found.items()} == {
+        "data/train.csv": ("cache", True),
+        "data/raw": ("dvc", False),
+        "data/raw/new": ("cache", False),
+        "data/raw/sub/y.txt": ("cache", True),
+    }
+    assert found["data/raw"].files == 1
+    assert found["data/raw/new"].md5 is None
+
+
+def test_what_was_read_and_dvcs_cache_lacks_is_gittracks_with_dvcs_name(root, old) -> None:
+    object_path(root / ".dvc/cache", md5_of(b"y"), old=old).unlink()
+    (entry,) = reading(root, "raw/sub/y.txt").values()
+
+    assert (entry.path, entry.kept_by, entry.md5, entry.changed) == (
+        "data/raw/sub/y.txt",
+        "cache",
+        md5_of(b"y"),
+        False,
+    )
+
+
+def test_very_many_changed_files_of_a_folder_are_one_entry_with_those_that_dvc_has(root) -> None:
+    md5 = dvc_add(root, "data/many", {str(number): b"%d" % number for number in range(150)})
+    commit_all(root, "many")
+    write(root, {f"data/many/{number}": "changed" for number in range(120)})
+    (entry,) = reading(root, *(f"many/{number}" for number in range(150))).values()
+
+    assert (entry.path, entry.files, entry.kept_by, entry.md5) == ("data/many", 150, "dvc", md5)
+    for number in range(150):
+        (root / f"data/many/{number}").unlink()
+    assert again(root, originals(root)[-1]).verdict == "identical"
+
+
+def test_broken_dvc_files_do_not_stand_in_the_way_of_what_was_read(root) -> None:
+    write(root, {"data/train.csv.dvc": "outs: [", "dvc.lock": b"\xff", ".dvc/config": b"\0"})
+    assert reading(root, "train.csv")["data/train.csv"].kept_by == "cache"

@@ -7,6 +7,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ import pytest
 
 from gittrack.data import hashing
 from gittrack.data.dvc import remotes
-from gittrack.entities.record import DataFile
+from gittrack.entities.record import DataFile, RunRecord
 from gittrack.git.repo import Repository
 from gittrack.record.project import layout_of
 from gittrack.repro.dvc import DvcSource
@@ -432,6 +433,48 @@ def test_a_run_is_reproduced_in_a_fresh_clone_from_dvcs_remote(trained) -> None:
     report = again(clone, run)
     assert (report.verdict, set(hows(report).values())) == ("identical", {"DVC's remote 'o'"})
     assert rehearse(agree(planned(clone, run))).verdict is None
+
+
+READ = """\
+import pathlib, gittrack
+with gittrack.start_run(run_name="reading"):
+    gittrack.log_metric("rows", len(pathlib.Path("data/train.csv").read_text().split()))
+    gittrack.log_metric("chars", sum(len(file.read_bytes()) for file in pathlib.Path("data/raw").{}))
+"""
+
+
+@pytest.fixture(params=["rglob('*.txt')", "glob('sub/*.txt')"], ids=["all of a folder", "some of it"])
+def read(trained: Path, request) -> tuple[Path, RunRecord]:
+    """The project, and a run that has declared nothing."""
+    write(trained, {"read.py": READ.format(request.param)})
+    commit_all(trained, "reading")
+    gittrack(trained, "run", "--", "python", "read.py")
+    commit(trained)
+    return trained, next(run for run in originals(trained) if run.name == "reading")
+
+
+def test_what_a_run_read_by_itself_comes_back_from_dvcs_cache(read) -> None:
+    root, run = read
+    (root / "data/train.csv").write_text("edited since")
+    (root / "data/raw/sub/y.txt").unlink()
+
+    report = again(root, run)
+
+    assert (report.verdict, set(hows(report).values())) == ("identical", {"DVC's cache"})
+    repeat = report.comparisons[0].repeat
+    assert repeat is not None
+    assert [replace(entry, how="read") for entry in repeat.data] == list(run.data)
+
+
+def test_what_a_run_read_by_itself_comes_to_a_fresh_clone_from_dvcs_remote(read) -> None:
+    root, run = read
+    clone = root.parent / "clone"
+    git(root.parent, "clone", "-q", str(root), str(clone))
+
+    report = again(clone, run)
+
+    assert (report.verdict, set(hows(report).values())) == ("identical", {"DVC's remote 'o'"})
+    assert again(clone, run).verdict == "identical", "and is kept from then on"
 
 
 def test_a_record_that_names_anything_but_an_md5_is_damaged(trained) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from gittrack.entities.record import Digest
@@ -35,6 +36,14 @@ class GaveUp(Exception):
     """There was no time to read the whole file."""
 
 
+class Names(NamedTuple):
+    """What the content of a file is called: by gittrack, by DVC 3 and by DVC 2."""
+
+    digest: Digest
+    md5: str
+    old_md5: str
+
+
 class Changed(OSError):
     """The file changed while it was read."""
 
@@ -55,26 +64,27 @@ class KnownDigests:
         self._layout = layout
         self._lines: dict[bytes, bytes] | None = None
         self._found: dict[Stamp, Digest] = {}
-        self._new: dict[Stamp, Digest] = {}
+        self._md5s: dict[Stamp, str] = {}  # both, one after the other: as long as a digest
+        self._new: dict[bytes, str] = {}
         self._hashed = 0
 
     def find(self, stamp: Stamp) -> Digest | None:
         """Return the digest of a file in this state, None when it is not known."""
         found = self._found.get(stamp)
         if found is None:
-            found = self._stored(b"%d %d %d %d %d" % stamp)
-            if found is not None:
-                self._found[stamp] = found
+            stored = self._stored(_KEY % stamp)
+            if stored is not None:
+                found = self._found[stamp] = Digest(stored)
         return found
 
-    def _stored(self, key: bytes) -> Digest | None:
+    def _stored(self, key: bytes) -> str | None:
         if self._lines is None:
             self._lines = self._read()
         line = self._lines.get(key)
         if line is None or line[65:] != _check(key, line[:64]):
             return None
         digest = line[:64].decode("ascii", "replace")
-        return Digest(digest) if is_digest(digest) else None
+        return digest if is_digest(digest) else None
 
     def _read(self) -> dict[bytes, bytes]:
         try:
@@ -85,8 +95,9 @@ class KnownDigests:
 
     def add(self, stamp: Stamp, digest: Digest) -> None:
         """Remember what a file in this state holds; one that was changed just now is remembered by nobody."""
-        if time.time_ns() - max(stamp[3], stamp[4]) > RACY_NS:
-            self._found[stamp] = self._new[stamp] = digest
+        if _is_settled(stamp):
+            self._found[stamp] = digest
+            self._new[_KEY % stamp] = digest
 
     def digest(self, path: str | Path, *, give_up: Callable[[], bool] | None = None) -> tuple[Digest, int]:
         """Return digest and size of the regular file at `path`, read only when it is not known.
@@ -109,6 +120,20 @@ class KnownDigests:
             self.add(stamp, digest)
         return digest, stamp[2]
 
+    def names(self, path: str | Path, *, give_up: Callable[[], bool] | None = None) -> tuple[Names, int]:
+        """Return what the regular file at `path` is called by its content, and its size; see `digest`."""
+        stamp = stamp_of(os.stat(path))  # noqa: PTH116 - as above
+        digest, md5s = self.find(stamp), self._md5s.get(stamp) or self._stored(_MD5_KEY % stamp)
+        if digest is not None and md5s is not None:
+            return Names(digest, md5s[:32], md5s[32:]), stamp[2]
+        names = _all_names(path, give_up)
+        if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116
+            raise Changed(f"'{path}' changed while it was read")
+        self.add(stamp, names.digest)
+        if _is_settled(stamp):
+            self._md5s[stamp] = self._new[_MD5_KEY % stamp] = names.md5 + names.old_md5
+        return names, stamp[2]
+
     def _is_cheap(self, stamp: Stamp) -> bool:
         """Whether to hash a file costs less than to read what is known of all."""
         if self._lines is not None or stamp in self._found:
@@ -121,8 +146,8 @@ class KnownDigests:
         new, self._new = self._new, {}
         if not new:
             return
-        keys = ((b"%d %d %d %d %d" % stamp, digest.encode()) for stamp, digest in new.items())
-        content = b"".join(b"%s %s %s\n" % (key, digest, _check(key, digest)) for key, digest in keys)
+        lines = ((key, digest.encode()) for key, digest in new.items())
+        content = b"".join(b"%s %s %s\n" % (key, digest, _check(key, digest)) for key, digest in lines)
         path = self._layout.known_digests
         with suppress(OSError):
             path.parent.mkdir(exist_ok=True)  # no parents: the repository may have been moved
@@ -138,6 +163,14 @@ class KnownDigests:
             durable.replace_file(path, path.read_bytes()[-MAX_BYTES // 2 :], tmp=self._layout.tmp)
 
 
+_KEY = b"%d %d %d %d %d"
+_MD5_KEY = b"md5 " + _KEY
+
+
+def _is_settled(stamp: Stamp) -> bool:
+    return time.time_ns() - max(stamp[3], stamp[4]) > RACY_NS
+
+
 def _check(key: bytes, digest: bytes) -> bytes:
     return b"%08x" % crc32(digest, crc32(key))
 
@@ -150,3 +183,15 @@ def _hash(path: str | Path, give_up: Callable[[], bool] | None) -> Digest:
             if give_up is not None and give_up():
                 raise GaveUp
     return Digest(sha.hexdigest())
+
+
+def _all_names(path: str | Path, give_up: Callable[[], bool] | None) -> Names:
+    from gittrack.data.dvc.objects import Hashes  # most repositories have nothing of DVC's
+
+    hashes = Hashes()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        while piece := file.read(_PIECE):
+            hashes.update(piece)
+            if give_up is not None and give_up():
+                raise GaveUp
+    return Names(*hashes.finish())

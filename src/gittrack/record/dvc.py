@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gittrack import config as configs
+from gittrack.data.known import KnownDigests, Names
 from gittrack.entities.record import DataFile
 from gittrack.errors import GittrackError
 from gittrack.record import document
@@ -93,13 +94,14 @@ class Look:
         return replace(entry, md5=self.known.md5, changed=changed)
 
 
-def look(source: Path, path: str, project: Project) -> Look | None:
+def look(source: Path, path: str, project: Project, known_digests: KnownDigests) -> Look | None:
     """Return what DVC knows of the data at `source`; None for nothing, or where that cannot be found out.
 
     Args:
         source: The file or folder.
         path: From the top of the working tree.
         project: What the run is recorded into.
+        known_digests: What files are called that nobody has changed since they were hashed.
     """
     with suppress(GittrackError, OSError, ValueError):
         around = project_of(project.root, path, project.layout, home=project.home)
@@ -108,10 +110,65 @@ def look(source: Path, path: str, project: Project) -> Look | None:
         if around is not None and known is not None and is_there:
             from gittrack.data.dvc.measure import measure
 
-            found = measure(source, project.layout, links_to=around.caches)
+            found = measure(source, known_digests, links_to=around.caches)
             return Look(path, known, found, known.md5 == _name(known, found) and around.holds(known.md5))
     return None
 
 
 def _name(known: DvcFile, found: Measured) -> str:
     return found.old_md5 if known.is_old else found.md5
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file that DVC knows.
+
+    Attributes:
+        file: What DVC says of it.
+        out: What it is, or lies in: a file or folder that DVC keeps.
+        is_here: Whether DVC's cache has something by its name.
+    """
+
+    file: DvcFile
+    out: DvcFile
+    is_here: bool
+
+    def is_named(self, names: Names) -> bool:
+        """Whether content that is called so is what DVC says."""
+        return self.file.md5 == (names.old_md5 if self.file.is_old else names.md5)
+
+
+class Tracked:
+    """What DVC knows of files in a working tree, whose `.dvc` files are read once for all of them.
+
+    Args:
+        project: What the run is recorded into.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folders: dict[str, tuple[DvcProject, dict[str, DvcFile]] | None] = {}
+        self._projects: dict[str, tuple[DvcProject, dict[str, DvcFile]]] = {}
+
+    def find(self, path: str) -> Known | None:
+        """Return what DVC knows of a file by its path from the top; None for nothing, or where that cannot be told."""
+        with suppress(GittrackError, OSError, ValueError):
+            around = self._around(path)
+            if around is not None:
+                project, tracked = around
+                out, file = project.owner(path, tracked), project.lookup(path, tracked)
+                if out is not None and file is not None and not file.is_folder:
+                    return Known(file, out, project.holds(file.md5))
+        return None
+
+    def _around(self, path: str) -> tuple[DvcProject, dict[str, DvcFile]] | None:
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            self._folders[folder] = None
+            here = self._project
+            found = project_of(here.root, path, here.layout, home=here.home)
+            if found is not None:
+                if found.below not in self._projects:
+                    self._projects[found.below] = (found, found.tracked())
+                self._folders[folder] = self._projects[found.below]
+        return self._folders[folder]

@@ -42,7 +42,7 @@ def keep(
         return _data(
             formats.data_path(str(source.resolve())), hashing.measure(source, known), "outside"
         ), None
-    look = dvc.look(source, formats.data_path(inside), project)
+    look = dvc.look(source, formats.data_path(inside), project, known)
     if look is not None and look.is_kept:
         return look.entry(files), None
     if _git_holds(source, inside, capture):

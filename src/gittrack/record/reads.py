@@ -3,7 +3,7 @@
 `record.opens` notes what is opened; here it becomes data: what is a program's, the system's, or held by the captured
 code, drops out, and so does what the run itself made: a file that a process wrote before it read it, or that had
 changed since the run began. The rest is hashed, in a thread of its own once a run has gone on for a second, and small
-files are kept.
+files are kept, unless DVC keeps them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from gittrack.entities.record import DataFile, Digest
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.git.screening import has_token, is_secret_name
+from gittrack.record import dvc, opens, readers
 from gittrack.record import format as formats
-from gittrack.record import opens, readers
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
 from gittrack.record.whereabouts import Whereabouts, grouped
@@ -59,13 +59,22 @@ class Found:
 
 @dataclass
 class _Input:
-    """One file that was read: where it is, how it was then, and what it held."""
+    """One file that was read: where it is, how it was then, what it held, and what DVC says that it should."""
 
     file: str
     stamp: Stamp
     digest: Digest | None = None
     kept_by: str = "nobody"
     lost: str | None = None
+    known: dvc.Known | None = None
+    is_dvcs: bool = False  # it held what DVC says
+
+    @property
+    def dvc_place(self) -> str | None:
+        """The file or folder of DVC's that it is named with; what has changed in a folder is not."""
+        if self.known is None or (self.known.out.is_folder and self.kept_by != "dvc"):
+            return None
+        return self.known.out.path
 
 
 class Reads:
@@ -87,6 +96,7 @@ class Reads:
         self._files = files
         self._folder = str(folder)
         self._known = known_of(project.layout)
+        self._dvc = dvc.Tracked(project)
         self._root = project.root
         self._since = _begin_of(folder)
         self._told = opens.Told(self._folder)
@@ -202,7 +212,7 @@ class Reads:
     def _hash(self, name: str, one: _Input) -> None:
         try:
             if stamp_of(os.stat(one.file)) == one.stamp:  # noqa: PTH116 - there may be very many
-                one.digest, _ = self._known.digest(one.file, give_up=self._is_late)
+                one.digest = self._digest(name, one)
             else:
                 one.lost = "it changed after it was read"
         except FileNotFoundError:
@@ -210,7 +220,16 @@ class Reads:
         except OSError as error:
             one.lost = error.strerror or str(error)
         else:
-            one.kept_by = "outside" if name.startswith("/") else "nobody"
+            is_kept = one.is_dvcs and one.known is not None and one.known.is_here
+            one.kept_by = "outside" if name.startswith("/") else "dvc" if is_kept else "nobody"
+
+    def _digest(self, name: str, one: _Input) -> Digest:
+        one.known = None if name.startswith("/") else self._dvc.find(name)
+        if one.known is None:
+            return self._known.digest(one.file, give_up=self._is_late)[0]
+        names, _ = self._known.names(one.file, give_up=self._is_late)
+        one.is_dvcs = one.known.is_named(names)
+        return names.digest
 
     def _keep(self, hashed: list[tuple[str, _Input]]) -> None:
         wanted = [one for name, one in hashed if self._decide(name, one) == "cache"]
@@ -232,8 +251,8 @@ class Reads:
     def _decide(self, name: str, one: _Input) -> str:
         """Return who shall keep an input: the one place that decides it."""
         size = one.stamp[2]
-        if name.startswith("/"):
-            return "outside"
+        if one.kept_by != "nobody":  # it lies outside, or DVC has it
+            return one.kept_by
         if one.digest is not None and self._files.has(one.digest):
             return "cache"
         is_much = self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files >= MAX_KEPT_FILES
@@ -282,7 +301,7 @@ class Reads:
             lost.append(f"data: it opened more than {opens.MAX_PATHS} files, and the others are not known")
         if len(lost) > _NAMED:
             lost[_NAMED:] = [f"data: {len(lost) - _NAMED} more files"]
-        return Found([self._entry(place, names, whole) for place, names in grouped(whole).items()], lost)
+        return Found(self._entries(whole), lost)
 
     def _doubt(self, name: str, one: _Input) -> str | None:
         """Return why the digest is not that of what was read, None when it is."""
@@ -294,18 +313,32 @@ class Reads:
             return "it was removed after it was read"
         return None if is_same and name not in self._changed_by_job else "it changed after it was read"
 
+    def _entries(self, whole: dict[str, _Input]) -> list[DataFile]:
+        """Return all inputs as entries: one for each file and folder of DVC's, whose name brings it back."""
+        places: dict[str, list[str]] = {}
+        others = []
+        for name, one in sorted(whole.items()):
+            if one.dvc_place is None:
+                others.append(name)
+            else:
+                places.setdefault(one.dvc_place, []).append(name)
+        for place, names in grouped(others).items():
+            places[place] = sorted([*places.get(place, ()), *names])
+        return [self._entry(place, names, whole) for place, names in places.items()]
+
     def _entry(self, place: str, names: list[str], whole: dict[str, _Input]) -> DataFile:
         """Return one file, or the files that were read of one folder, as an entry of the run's data."""
         inputs = [whole[name] for name in names]
         size = sum(one.stamp[2] for one in inputs)
         kept = {one.kept_by for one in inputs}
-        kept_by = kept.pop() if len(kept) == 1 else "nobody"
+        kept_by = kept.pop() if len(kept) == 1 else "dvc" if kept == {"dvc", "cache"} else "nobody"
         if names == [place]:
-            return DataFile(place, _known_digest(inputs[0]), size, kept_by, how="read")
+            return _of_file(place, inputs[0])
         manifest = hashing.manifest_of((name[len(place) + 1 :], _known_digest(whole[name])) for name in names)
         with contextlib.suppress(OSError):  # a full disk: the digest still tells whether it is the same data
             self._files.put_bytes(manifest)
-        return DataFile(place, digests.of_bytes(manifest), size, kept_by, len(names), "read")
+        md5 = next((one.known.out.md5 for one in inputs if one.known and one.dvc_place == place), None)
+        return DataFile(place, digests.of_bytes(manifest), size, kept_by, len(names), "read", md5)
 
 
 _NAMED = 20  # of what is lost; a run's file is read by people
@@ -317,6 +350,12 @@ def _begin_of(folder: Path) -> int:
         return folder.stat().st_ctime_ns
     except OSError:
         return time.time_ns()
+
+
+def _of_file(name: str, one: _Input) -> DataFile:
+    md5 = None if one.known is None else one.known.file.md5
+    changed = md5 is not None and not one.is_dvcs
+    return DataFile(name, _known_digest(one), one.stamp[2], one.kept_by, None, "read", md5, changed)
 
 
 def _known_digest(one: _Input) -> Digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,9 +184,8 @@ def _put_files(entry: DataFile, sources: Sources) -> str | None:
     if entry.how is None:
         return _put_folder(entry, sources)
     wanted = _manifest(entry.digest, sources.files)
-    ways = [_put_file(f"{entry.path}/{name}", digest, sources) for name, digest in (wanted or {}).items()]
-    found = [how for how in ways if how is not None]
-    return max(set(found), key=found.count) if found and len(found) == len(ways) else None
+    ways = _put_dvc_part(entry, sources) if wanted is None else _put_each(wanted, entry, sources)
+    return max(set(ways), key=ways.count) if ways else None
 
 
 def _put_folder(entry: DataFile, sources: Sources) -> str | None:
@@ -195,6 +195,12 @@ def _put_folder(entry: DataFile, sources: Sources) -> str | None:
     wanted = _manifest(entry.digest, sources.files)
     if wanted is None:
         return _copy_folder(entry, target, sources) or _put_dvc_folder(entry, target, sources)
+    ways = _put_each(wanted, entry, sources)
+    return None if ways is None else _only(wanted, ways, entry, target)
+
+
+def _put_each(wanted: Mapping[str, Digest], entry: DataFile, sources: Sources) -> list[str] | None:
+    """Bring files of a folder; return where each came from, None when one is nowhere."""
     names = _listing(entry, sources, ask_remotes=False)
     ways = []
     for name, digest in wanted.items():
@@ -206,7 +212,7 @@ def _put_folder(entry: DataFile, sources: Sources) -> str | None:
         if how is None:
             return None
         ways.append(how)
-    return _only(wanted, ways, entry, target)
+    return ways
 
 
 def _only(names: Collection[str], ways: list[str], entry: DataFile, target: Path) -> str | None:
@@ -227,8 +233,39 @@ def _listing(entry: DataFile, sources: Sources, *, ask_remotes: bool) -> dict[st
 
 def _put_dvc_folder(entry: DataFile, target: Path, sources: Sources) -> str | None:
     """Bring a folder of which nothing but DVC's list is known, and remember the list of its digests."""
+    brought = _bring_from_dvc(_listing(entry, sources, ask_remotes=True), entry, sources)
+    how = _only(brought, [how for _, how in brought.values()], entry, target) if brought else None
+    if brought and how is not None:
+        sources.files.put_bytes(_list_of(brought))
+    return how
+
+
+def _put_dvc_part(entry: DataFile, sources: Sources) -> list[str] | None:
+    """Bring files of a folder of DVC's of which no list tells which were read: all, or those of one folder in it."""
     names = _listing(entry, sources, ask_remotes=True)
-    found, ways = {}, []
+    folders = Counter(name[:end] for name in names for end in _folder_ends(name))
+    for folder in sorted(folder for folder, count in folders.items() if count == entry.files):
+        part = {name: md5 for name, md5 in names.items() if name.startswith(folder)}
+        brought = _bring_from_dvc(part, entry, sources)
+        if brought and digests.of_bytes(_list_of(brought)) == entry.digest:
+            sources.files.put_bytes(_list_of(brought))
+            return [how for _, how in brought.values()]
+    return None
+
+
+def _folder_ends(name: str) -> list[int]:
+    return [0, *(place + 1 for place, sign in enumerate(name) if sign == "/")]
+
+
+def _list_of(brought: Mapping[str, tuple[Digest, str]]) -> bytes:
+    return hashing.manifest_of((name, digest) for name, (digest, _) in brought.items())
+
+
+def _bring_from_dvc(
+    names: Mapping[str, str], entry: DataFile, sources: Sources
+) -> dict[str, tuple[Digest, str]] | None:
+    """Bring files by DVC's names; return digest and source of each, None when one is nowhere."""
+    found = {}
     for name, md5 in names.items():
         place = _place(sources.target, f"{entry.path}/{name}")
         known = _Named(entry.path, md5, entry.size)
@@ -237,12 +274,8 @@ def _put_dvc_folder(entry: DataFile, target: Path, sources: Sources) -> str | No
         )
         if brought is None:
             return None
-        found[name] = brought[0]
-        ways.append(brought[1])
-    how = _only(names, ways, entry, target) if names else None
-    if how is not None:
-        sources.files.put_bytes("".join(f"{found[name]}  {name}\n" for name in sorted(found)).encode())
-    return how
+        found[name] = brought
+    return found
 
 
 def _manifest(digest: Digest, files: FileStore) -> dict[str, Digest] | None:

@@ -92,10 +92,6 @@ class Layout:
         """What DVC knows in a working tree; derived."""
         return self.index / f"dvc-files-{_short(places)}.json"
 
-    def dvc_hashes(self, *places: Path) -> Path:
-        """Hashes of a file or folder that DVC keeps, by the times of its files; derived."""
-        return self.index / f"dvc-hashes-{_short(places)}.json"
-
     @cached_property
     def known_digests(self) -> Path:
         """Digests of files that were hashed here, by how the files were then."""
