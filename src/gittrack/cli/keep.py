@@ -30,7 +30,8 @@ def keep_command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Keep the content of files or folders, so that runs that read it can be reproduced.
 
     Puts what is at each PATH now into this clone's store, and says which runs name it. Where a run has read other
-    content at that path, that is said too, and the present content is kept all the same.
+    content at that path, that is said too, and the present content is kept all the same. What DVC's cache has of PATH
+    for runs is kept as well, also when nothing is at PATH now: 'dvc gc' knows nothing of runs.
     """
     from gittrack.housekeeping.keep import keep
 
@@ -45,8 +46,15 @@ def keep_command(paths: tuple[Path, ...], as_json: bool) -> None:
 
 def _say(one: KeptPath) -> None:
     files = f", {values.plural(one.files, 'file')}" if one.files is not None else ""
-    name = output.unspaced(one.path)
-    output.say(f"kept {name} ({values.size(one.size)}{files}), read by {values.plural(len(one.runs), 'run')}")
+    name, runs_of_it = output.unspaced(one.path), values.plural(len(one.runs), "run")
+    what = f"{values.size(one.size)}{files}" if one.digest is not None else "not here now"
+    output.say(f"kept {name} ({what}), read by {runs_of_it}")
+    for md5 in one.dvc:
+        output.say(f"kept {name} as runs read it, DVC's {md5}")
+    for md5 in one.gone:
+        output.remark(
+            f"a run read {name} as DVC's {md5}, which DVC's cache has no longer: dvc fetch --all-commits"
+        )
     if one.others:
         runs = ", ".join(run_id[:8] for run_id in one.others[:3]) + (" …" if len(one.others) > 3 else "")
         output.remark(f"{name} is not what {runs} read there: the content has changed since")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,24 +57,24 @@ def _data_at_risk(repo: Repository, layout: Layout, runs: Iterable[RunRecord]) -
     named = dvc_data.named_by(runs)
     safe = dvc_data.named_at_head(repo, layout) if named else set()
     files = FileStore(layout)
-    findings = []
+    findings: dict[tuple[str, str], Finding] = {}  # one for a folder of which runs have read various parts
     for one in named:
         entry = one.entry
         if dvc_data.is_here(entry, files):
             continue
         project = dvc.project_of(repo.top, entry.path, layout)
         users = f"run {one.runs[0][:8]}" + (f" and {len(one.runs) - 1} more" if one.runs[1:] else "")
-        if project is None or not project.holds(one.md5):
+        if project is None or not dvc_data.is_in_cache(one, project, files):
+            code, remedy = "dvc-data-gone", "dvc fetch --all-commits"
             what = f"DVC's {one.md5}, which {users} read, is neither in DVC's cache nor in gittrack's store"
-            remedy = "dvc fetch --all-commits"
-            findings.append(Finding("dvc-data-gone", entry.path, one.runs[0], "suspicious", what, remedy))
         elif one.md5 not in safe:
+            code, remedy = "dvc-gc-would-delete", f"gittrack keep {shlex.quote(entry.path)}"
             what = f"'dvc gc' would delete {one.md5}, which {users} read and nothing of DVC's at HEAD names"
-            remedy = f"gittrack keep '{entry.path}'"
-            findings.append(
-                Finding("dvc-gc-would-delete", entry.path, one.runs[0], "suspicious", what, remedy)
-            )
-    return findings
+        else:
+            continue
+        found = Finding(code, entry.path, one.runs[0], "suspicious", what, remedy)
+        findings.setdefault((entry.path, one.md5), found)
+    return list(findings.values())
 
 
 def _tools(repo: Repository, layout: Layout) -> list[Finding]:

@@ -41,12 +41,12 @@ class Named:
 
 
 def named_by(runs: Iterable[RunRecord]) -> list[Named]:
-    """Return the data that DVC keeps for runs, each content of a path once."""
-    found: dict[tuple[str, str], Named] = {}
+    """Return the data that DVC keeps for runs, each content of a path once; of a folder runs may have read parts."""
+    found: dict[tuple[str, str, Digest], Named] = {}
     for run in runs:
         for entry in run.data:
             if entry.kept_by == "dvc" and entry.md5 is not None:
-                named = found.setdefault((entry.path, entry.md5), Named(entry))
+                named = found.setdefault((entry.path, entry.md5, entry.digest), Named(entry))
                 named.runs += [run.run_id] if run.run_id not in named.runs else []
     return [found[key] for key in sorted(found)]
 
@@ -56,6 +56,21 @@ def is_here(entry: DataFile, files: FileStore) -> bool:
     if not files.has(entry.digest):
         return False
     return entry.files is None or all(files.has(digest) for _, digest in manifest(files, entry.digest))
+
+
+def is_in_cache(one: Named, project: DvcProject, files: FileStore) -> bool:
+    """Whether DVC's caches have all that runs have read of some data and gittrack's store has not."""
+    wanted = _wanted(one, files)
+    listing = project.listing(one.md5) if wanted else None
+    if not wanted or listing is None:
+        return project.holds(one.md5)
+    lacking = [name for name, digest in wanted.items() if not files.has(digest)]
+    return objects.have_all(project.caches, {listing.get(name, one.md5) for name in lacking})
+
+
+def _wanted(one: Named, files: FileStore) -> dict[str, Digest]:
+    """Return the files that runs have read of a folder of which they have not read all."""
+    return {} if one.entry.how is None else dict(manifest(files, one.entry.digest))
 
 
 def named_at_head(repo: Repository, layout: Layout) -> set[str]:
@@ -100,7 +115,13 @@ def _keep(one: Named, project: DvcProject, files: FileStore) -> bool:
     entry = one.entry
     if entry.files is None:
         return _copy(one.md5, project, files) == entry.digest
-    found = {name: _copy(md5, project, files) for name, md5 in (project.listing(one.md5) or {}).items()}
+    names, wanted = project.listing(one.md5) or {}, _wanted(one, files)
+    if wanted:
+        lacking = {name: digest for name, digest in wanted.items() if not files.has(digest)}
+        return all(
+            name in names and _copy(names[name], project, files) == digest for name, digest in lacking.items()
+        )
+    found = {name: _copy(md5, project, files) for name, md5 in names.items()}
     if not found or None in found.values():
         return False
     lines = "".join(f"{found[name]}  {name}\n" for name in sorted(found))
