@@ -24,9 +24,11 @@ class Environment:
 
     Attributes:
         programs: The folder of its programs.
+        tools: A folder with uv, which `gittrack repro --env` asks for.
     """
 
     programs: Path
+    tools: Path | None = None
 
     @property
     def python(self) -> Path:
@@ -42,8 +44,9 @@ class Environment:
     @property
     def variables(self) -> dict[str, str]:
         """What a shell in which it is activated has."""
+        folders = (self.programs, os.environ.get("PATH", os.defpath), self.tools)
         return {
-            "PATH": os.pathsep.join([str(self.programs), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join(str(folder) for folder in folders if folder),
             "VIRTUAL_ENV": str(self.programs.parent),
         }
 
@@ -121,6 +124,9 @@ class Built:
         self._made: dict[tuple[str, ...], Environment] = {}
         self._numbers = itertools.count()
         self._uv = _find_uv()
+        self._tools = folder / "tools"
+        self._tools.mkdir()
+        (self._tools / "uv").symlink_to(self._uv)
         self._gittrack = self._wheel()
 
     def lacks(self, packages: Sequence[str], *, apart: bool) -> str | None:
@@ -155,7 +161,7 @@ class Built:
     def _build(self, packages: Sequence[str], wheels: Path | None, in_place: Path | None) -> Environment:
         folder = self._folder / f"environment{next(self._numbers)}"
         self._run("venv", "--python", sys.executable, folder)
-        made = Environment(folder / "bin")
+        made = Environment(folder / "bin", self._tools)
         options = ["--find-links", wheels] if wheels else []
         more = ["-e", in_place] if in_place else []
         self._run("pip", "install", "--python", made.python, *options, self._gittrack, *packages, *more)

@@ -33,6 +33,8 @@ class Scene:
         upstream: The bare repository between the two.
         wheels: Packages that no index has.
         beside: Data beside the repositories, as on a shared disk.
+        temporary: What the programs take for the system's folder for temporary files: the others lie in the real one,
+            and nothing there counts as data.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Scene:
     upstream: Path = field(init=False)
     wheels: Path = field(init=False)
     beside: Path = field(init=False)
+    temporary: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorded = self.folder / "recorded here"
@@ -48,6 +51,12 @@ class Scene:
         self.upstream = self.folder / "upstream.git"
         self.wheels = self.folder / "wheels"
         self.beside = self.folder / "beside"
+        self.temporary = self.folder / "temporary"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a program that is started here has in its environment."""
+        return {"TMPDIR": str(self.temporary)}
 
     def git(self, *words: str, at: Path | None = None) -> str:
         """Run git in the clone that records, or elsewhere."""
@@ -96,7 +105,7 @@ def play(job: Job, folder: Path, maker: Maker, *, large: bool = False) -> Outcom
     if reason is not None:
         return Outcome(job, skipped=reason)
     scene = Scene(folder)
-    folder.mkdir(parents=True)
+    scene.temporary.mkdir(parents=True)
     try:
         environment = _prepare(job, scene, maker)
         lacking = [need for need in job.needs if not _knows(need, environment, scene)]
@@ -170,7 +179,7 @@ def _record(job: Job, scene: Scene, environment: Environment) -> None:
             words,
             folder,
             environment,
-            job.variables,
+            {**scene.variables, **job.variables},
             codes=(job.exit_code,),
             standard_input=job.standard_input,
         )
@@ -208,7 +217,7 @@ def _reproduce(job: Job, scene: Scene, place: Path, run: str, environment: Envir
     before = _foreign_changes(scene, place)
     words = ["gittrack", "repro", run, "--yes", "--json", *shlex.split(job.options)]
     begun = time.perf_counter()
-    done = _call(words, place, environment, codes=tuple({*EXIT_CODES.values()}))
+    done = _call(words, place, environment, scene.variables, codes=tuple({*EXIT_CODES.values()}))
     wall = time.perf_counter() - begun
     try:
         report = json.loads(done.stdout)

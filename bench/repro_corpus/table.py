@@ -438,14 +438,19 @@ CHANCE = (
         folder="threads",
         names=("total",),
     ),
-    Job("timestamp", "an artifact that says when it was made", "different", names=("report.json",)),
+    Job(
+        "timestamp",
+        "an artifact that says when it was made",
+        "different",
+        names=("report.json", "not in this clone"),
+    ),
     Job(
         "timestamp_named",
-        "the same: what differs in it is named",
+        "the same, in the clone that has both: what differs in it is named",
         "different",
         folder="timestamp",
-        needs=("repro --times",),
-        names=("report.json", "created"),
+        same_clone=True,
+        names=("report.json", "created", '"only_times": true'),
     ),
     Job(
         "variable",
@@ -534,7 +539,7 @@ ENVIRONMENT = (
         between=steps.yank_the_wheel,
         options="--env rebuild",
         needs=("repro --env",),
-        names=("corpus-yanked", "1.0"),
+        names=("corpus-yanked==1.0",),
     ),
 )
 
