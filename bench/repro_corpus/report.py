@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from bench import harness
@@ -15,10 +16,11 @@ _HEAD = """\
 *Made by `python -m bench.repro_corpus --markdown docs/reproductions.md`; do not edit.*
 
 Each job is a folder of real files that becomes a repository of its own. It is recorded in one clone and reproduced
-in a fresh clone of what was pushed, with a fresh environment: neither shares anything with the first. The table says
-which verdict is right and which one `gittrack repro` gave; the program also checks that the report names what it has
-to, that the exit code is the verdict's, and that the working tree is as it was. Code, data and environment say how
-each came back. The overhead is what the whole command took longer than the job in it, the checkout included.
+in a fresh clone of what was pushed, with a fresh environment: neither shares anything with the first, but where the
+table says "same clone". It says which verdict is right and which one `gittrack repro` gave; the program also checks
+that the report names what it has to, that the exit code is the verdict's, and that the working tree is as it was.
+Code, data and environment say how each came back. The overhead is what the whole command took longer than the job in
+it, the checkout included, and the environment where it was rebuilt.
 """
 _COLUMNS = ("job", "what", "expected", "got", "code", "data", "environment", "job took", "overhead")
 
@@ -28,13 +30,21 @@ def page(outcomes: Sequence[Outcome]) -> str:
     played = [outcome for outcome in outcomes if not outcome.skipped]
     right = sum(outcome.right for outcome in played)
     rule = ["---"] * (len(_COLUMNS) - 2) + ["---:"] * 2
-    lines = [_HEAD, f"**{right} of {len(played)} are right.**", ""]
+    lines = [_HEAD, f"**{right} of {len(played)} are right.**{_overhead(played)}", ""]
     lines += [_line(row) for row in (_COLUMNS, rule, *map(_row, played))]
     skipped = [outcome for outcome in outcomes if outcome.skipped]
     if skipped:
         lines += ["", "Not played:", ""]
         lines += [f"- `{found.job.name}` ({found.job.what}): {found.skipped}" for found in skipped]
     return "\n".join([*lines, "", harness.conditions(), ""])
+
+
+def _overhead(played: Sequence[Outcome]) -> str:
+    """Return what they took, as a sentence to go on with."""
+    took = [outcome.overhead_s for outcome in played if outcome.overhead_s is not None]
+    if not took:
+        return ""
+    return f" Half of them took at most {median(took):.1f} s beside the job, the longest {max(took):.1f} s."
 
 
 def word(outcome: Outcome) -> str:
@@ -82,7 +92,10 @@ def _environment(restored: Mapping[str, Any]) -> str:
     count = len(found.get("differences") or ())
     differing = "" if not count else f"{count} difference" + ("" if count == 1 else "s")
     how = found.get("how") or ""
-    return ", ".join(text for text in ("" if how == "compared" else how, differing) if text) or "as recorded"
+    return (
+        ", ".join(text for text in ("" if how in ("compared", "current") else how, differing) if text)
+        or "as recorded"
+    )
 
 
 def _line(cells: Sequence[str]) -> str:

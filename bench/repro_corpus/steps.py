@@ -156,9 +156,13 @@ def track_with_dvc(scene: Scene) -> None:
     put_ignored_data(scene)
     content = (scene.recorded / "private" / "readings.txt").read_bytes()
     digest = hashlib.md5(content).hexdigest()
+    (scene.recorded / ".gitignore").unlink(missing_ok=True)
+    (scene.recorded / "private" / ".gitignore").write_text("/readings.txt\n")
     (scene.recorded / "private" / "readings.txt.dvc").write_text(
         f"outs:\n- md5: {digest}\n  size: {len(content)}\n  hash: md5\n  path: readings.txt\n"
     )
+    (scene.recorded / ".dvc").mkdir(exist_ok=True)
+    (scene.recorded / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
     (scene.recorded / ".dvc" / "config").write_text(
         f"[core]\n    remote = store\n['remote \"store\"']\n    url = {scene.beside / 'dvc'}\n"
     )
