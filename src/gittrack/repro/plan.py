@@ -45,7 +45,7 @@ class ConsentNeeded(GittrackError):
             swaps = " and ".join(swap.words for swap in plan.swaps)
             what = f"run {plan.run.run_id[:8]} with {swaps} is nothing that this clone has run"
         super().__init__(
-            what, hint=f"look at it with 'gittrack repro {plan.run.run_id[:8]} --dry-run', then add --yes"
+            what, hint=f"look at it with 'gittrack show {plan.run.run_id[:8]}' and --dry-run, then add --yes"
         )
         self.plan = plan
 
@@ -251,12 +251,18 @@ def _inputs(originals: tuple[RunRecord, ...]) -> tuple[Digest, ...]:
 
 
 def _data(originals: tuple[RunRecord, ...]) -> tuple[DataFile, ...]:
-    """Return the inputs of all runs; of a path that changed on the way, the first content."""
-    entries: dict[str, DataFile] = {}
+    """Return the inputs of all runs; of a path that changed on the way, the first content.
+
+    Of a folder that was found by itself each run knows the files that were read by then: the first run's come last, so
+    that they are what lies there.
+    """
+    entries: dict[tuple[str, Digest | None], DataFile] = {}
     for run in originals:
         for entry in run.data:
-            entries.setdefault(entry.path, entry)
-    return tuple(entries[path] for path in sorted(entries))
+            is_part = entry.how is not None and entry.files is not None
+            entries.setdefault((entry.path, entry.digest if is_part else None), entry)
+    last_first = list(entries.values())[::-1]
+    return tuple(sorted(last_first, key=lambda entry: entry.path))
 
 
 def _runs_of(session: Session, run: RunRecord) -> list[RunRecord]:

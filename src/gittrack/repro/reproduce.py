@@ -178,7 +178,7 @@ class _Reproduction:
     def _renew(self, place: worktree.Restored) -> None:
         """Bring back what the job may have changed; data out of the store stays in its place and is hashed again."""
         plan = self._plan
-        kept = [entry.path for entry in plan.data if entry.kept_by in ("cache", "dvc")]
+        kept = [entry.path for entry in plan.data if entry.kept_by in ("cache", "dvc") and entry.how is None]
         spare = [path for path in kept if not (place.path / path).is_symlink()]
         worktree.renew(plan.repo, plan.code, plan.patch, place, spare=spare)
         swap.bring(plan, place.path)
