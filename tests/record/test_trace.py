@@ -155,3 +155,23 @@ def test_the_lines_of_strace_are_understood() -> None:
         "/w/run.sh": False,
     }
     assert found.written == {"/w/c", "/w/e", "/w/g", "/w/d/h"}
+
+
+@traced
+def test_a_process_that_is_left_behind_does_not_change_how_the_command_ended(project) -> None:
+    behind = "import pathlib, time\nfor n in range(800): pathlib.Path(f'data/{n}').touch(); time.sleep(0.002)"
+    start = (
+        "import subprocess, sys; nowhere = subprocess.DEVNULL; subprocess.Popen("
+        "[sys.executable, '-c', sys.argv[1]], stdout=nowhere, stderr=nowhere, start_new_session=True)"
+    )
+    code = (
+        "import sys\n"
+        "from gittrack.record import trace\n"
+        "trace._PATIENCE_S = 0.2\n"
+        "from gittrack.cli import main\n"
+        "sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, "run", "--trace", "--", sys.executable, "-c", start, behind]
+    done = subprocess.run(command, cwd=project, capture_output=True, timeout=60, check=False)
+
+    assert (done.returncode, only_run(project).status) == (0, "FINISHED"), done.stderr

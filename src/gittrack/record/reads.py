@@ -173,11 +173,15 @@ class Reads:
                 opened = list(opens.seen.items())
                 break
         for path, stamp in opened[self._seen :]:
+            if self._is_late():
+                return
             if stamp is not None:
                 self.add(path, stamp)
-        self._seen = len(opened)
+            self._seen += 1
         self._declared.update(self._told.declared())
         for path, stamp in self._told.more():
+            if self._is_late():
+                return
             if opens.seen.get(path, stamp) is not None:  # this process did not write it first
                 self.add(path, stamp)
 
@@ -278,7 +282,11 @@ class Reads:
         try:
             if is_free:
                 self._collect()
+                if self._is_late():
+                    lost.append("data: there was no time to look at all that it read")
                 self._settle()
+            else:
+                lost.append("data: there was no time to look at what it read last")
         except (OSError, GittrackError, ValueError) as error:
             lost.append(f"some of what it read: {error}")
         finally:
@@ -289,7 +297,7 @@ class Reads:
 
     def _found(self, lost: list[str]) -> Found:
         whole: dict[str, _Input] = {}
-        for name, one in self._inputs.items():
+        for name, one in list(self._inputs.items()):
             if self._is_declared(name):
                 continue
             reason = one.lost or self._doubt(name, one) or _unnameable(name)

@@ -458,13 +458,17 @@ class ActiveRun(ValueLog, ArtifactLog):
     def take_trace(self, accesses: Accesses) -> None:
         """Take what a tracer saw of the processes of the run: files that they read are its data."""
         if self._reads is not None:
-            self._reads.take(accesses.read, accesses.written)
+            with contextlib.suppress(OSError):
+                self._reads.take(accesses.read, accesses.written)
 
     def _log_reads(self, *, hurry: bool) -> None:
         """Record what was read without being declared, and say what of it is not kept."""
         if self._reads is None or not self.is_mine:
             return
-        found = self._reads.finish(hurry=hurry)
+        try:
+            found = self._reads.finish(hurry=hurry)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training's end is not to fail for it
+            found = reads.Found(lost=[f"data: what it read ({error})"])
         try:
             for entry in found.entries:
                 self._journal.fact({"data": asdict(entry)})

@@ -68,6 +68,7 @@ class Trace:
         self._pipe = folder / f"trace-{os.urandom(6).hex()}"
         os.mkfifo(self._pipe, 0o600)
         self._accesses = Accesses()
+        self._busy = threading.Lock()
         self._thread = threading.Thread(target=self._read, name="gittrack-trace", daemon=True)
 
     def argv(self, command: Sequence[str]) -> list[str]:
@@ -82,7 +83,8 @@ class Trace:
     def _read(self) -> None:
         with self._pipe.open("rb") as stream:  # waits for strace
             for line in stream:
-                self._accesses.take(line.decode("latin-1").rstrip("\n"))
+                with self._busy:
+                    self._accesses.take(line.decode("latin-1").rstrip("\n"))
 
     def finish(self) -> Accesses:
         """Return what was opened, when the command has ended; processes that it left behind are not waited for."""
@@ -90,7 +92,8 @@ class Trace:
             os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
         self._thread.join(_PATIENCE_S)
         self._pipe.unlink(missing_ok=True)
-        return self._accesses
+        with self._busy:  # what a process that was left behind opens from now on is not the command's
+            return self._accesses.copy()
 
 
 class Accesses:
@@ -109,6 +112,12 @@ class Accesses:
         self._folders: dict[str, str] = {}
         for line in lines:
             self.take(line)
+
+    def copy(self) -> Accesses:
+        """Return what is known now."""
+        found = Accesses()
+        found.read, found.written = dict(self.read), set(self.written)
+        return found
 
     def take(self, line: str) -> None:
         """Take one line, each character of it a byte; one that cannot be understood is passed over."""
