@@ -110,6 +110,11 @@ def test_repro_reports_for_people_and_on_one_line_for_programs(job: Path) -> Non
     assert line.stdout.count("\n") == 1
 
 
+def test_an_input_is_exchanged_in_one_run_alone(cli, job: Path) -> None:
+    result = cli("repro", "--all", "--swap", "code=HEAD")
+    assert (result.exit_code, "--swap is for one RUN" in result.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     "words", [["--rtol", "x"], ["--rtol", "=1"], ["--atol", "a=-1"], ["--rtol", "1", "--rtol", "2"]]
 )

@@ -10,12 +10,14 @@ import pytest
 
 from gittrack.entities.record import RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound
+from gittrack.repro.attest import statement
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
+from gittrack.repro.recorded import newest_repetition
 from gittrack.repro.report import Report, plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.repro.swap import CURRENT, TAG, mode_of, swapped
 from tests.conftest import commit_all, git, write
-from tests.repro.helpers import commit, gittrack, job, originals, planned, recorded, runs
+from tests.repro.helpers import commit, gittrack, job, originals, planned, recorded, runs, session_of
 
 TRAIN = """\
 import gittrack
@@ -238,6 +240,35 @@ def test_a_part_of_a_run_from_another_clone_is_asked_about(repo: Path, tmp_path:
     assert not exchanged(fresh, theirs, code=mine.run_id).trusted
     assert not exchanged(fresh, mine, env=theirs.run_id).trusted
     assert not exchanged(fresh, mine, data=theirs.run_id).trusted
+
+
+def test_a_rehearsal_that_nobody_agreed_to_starts_no_filter_for_the_data_of_another(
+    repo: Path, tmp_path: Path
+) -> None:
+    write(repo, {".gitattributes": "in.txt filter=own\n"})
+    a = project(repo, factor=10, text="a", big="bb")
+    b = project(repo, factor=10, text="b", big="bb")
+    commit(repo)
+    git(tmp_path, "clone", "-q", f"file://{repo}", "fresh")
+    mark = tmp_path / "started"
+    git(tmp_path / "fresh", "config", "filter.own.smudge", f"touch {mark}; cat")
+
+    report = rehearse(exchanged(tmp_path / "fresh", a, data=b.run_id))
+
+    assert report.restored.unfiltered == ("own",)
+    assert not mark.exists()
+
+
+def test_a_run_with_an_input_of_another_is_no_proof_of_the_record(
+    repo: Path, two: tuple[RunRecord, RunRecord]
+) -> None:
+    a, b = two
+    made = reproduce(exchanged(repo, a, code=b.run_id)).repro_run_id
+
+    session = session_of(repo)
+    assert newest_repetition(session, a.run_id) is None
+    with pytest.raises(Conflict, match="does not repeat"):
+        statement(session, a.run_id, made)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def ask(lines: Sequence[str], *, run: str | None) -> bool:
     shown = [output.unspaced(line) for line in lines]
     hint = "look at each with gittrack show RUN, then add --yes"
     if run is not None:
-        hint = f"look at it with gittrack show {run}, then gittrack repro {run} --yes"
+        hint = f"look at it with gittrack show {run}, then give the same command --yes"
     if sum(map(len, shown)) > _MOST_CHARACTERS:
         raise Conflict("what it would execute is too long to be shown whole, nothing was started", hint=hint)
     for line in shown:

@@ -138,15 +138,14 @@ def repro_command(
     if spread and times < 2:
         raise click.UsageError("--spread needs repetitions to lie within: --times 5.")
     if many.is_meant(runs, choice):
-        if keep:
-            raise click.UsageError("--keep is for one RUN.")
+        if keep or swaps:
+            raise click.UsageError(f"{'--keep' if keep else '--swap'} is for one RUN.")
         options = (
             *(f"--rtol={name}={size!r}" for name, size in rtol.items()),
             *(f"--atol={name}={size!r}" for name, size in atol.items()),
             f"--times={times}",
             f"--env={env}",
             *(f"--pass-env={name}" for name in pass_env),
-            *(f"--swap={kind}={source}" for kind, source in swaps.items()),
             *(["--spread"] if spread else []),
         )
         context.exit(many.reproduce(runs, choice, options=options, yes=yes, dry_run=dry_run, as_json=as_json))

@@ -138,7 +138,15 @@ def renew(
     _put(repo, found, code, patch, place.path, fetch=False, spare=spare)
 
 
-def put_paths(repo: Repository, code: Code, patch: bytes | None, path: Path, names: Sequence[str]) -> None:
+def put_paths(
+    repo: Repository,
+    code: Code,
+    patch: bytes | None,
+    path: Path,
+    names: Sequence[str],
+    *,
+    filters: bool = True,
+) -> None:
     """Put files and folders as the code of another run has them into a worktree, in place of what is there.
 
     A name that this code lacks is left out; whoever needs it finds out by its digest.
@@ -149,6 +157,7 @@ def put_paths(repo: Repository, code: Code, patch: bytes | None, path: Path, nam
         patch: That run's `code.patch`.
         path: Top of a worktree that nothing has run in since it was put there.
         names: Relative to the top, with `/` between their parts.
+        filters: Start the filters that the user configured.
 
     Raises:
         CodeLost: That code cannot be restored exactly.
@@ -158,11 +167,13 @@ def put_paths(repo: Repository, code: Code, patch: bytes | None, path: Path, nam
     admin = admin_of(repo, path)
     if admin is None:
         raise GitFailed(f"there is no worktree at '{path}'", hint="git worktree list")
+    barred = {} if filters else without_filters(repo)
+    settings = (*settings_of(code), *(setting for off in barred.values() for setting in off))
     for name in names:
         with suppress(command.CommandFailed):
             run_in(path, admin, (), "cat-file", "-e", f"{found.commit}:{name}")
             run_in(path, admin, (), "rm", "-r", "-f", "--quiet", "--ignore-unmatch", "--", name)
-            run_in(path, admin, settings_of(code), "checkout", "--force", found.commit, "--", name)
+            run_in(path, admin, settings, "checkout", "--force", found.commit, "--", name)
 
 
 def remove_pool(repo: Repository) -> list[Path]:

@@ -23,6 +23,7 @@ from gittrack.entities.record import Digest, RunId, RunRecord, parse_run_id
 from gittrack.errors import Conflict, Damaged, GittrackError, InvalidValue, NotFound
 from gittrack.git import patches, recover, signing
 from gittrack.git.signing import Signature
+from gittrack.repro import swap
 from gittrack.repro.recorded import comparisons
 from gittrack.repro.tolerance import Tolerance
 from gittrack.repro.verify import Verdict, worst
@@ -391,7 +392,7 @@ def _materials(run: RunRecord) -> list[dict[str, Any]]:
 def _reproduction(session: Session, run: RunRecord, repeat_id: RunId, tolerance: Tolerance) -> dict[str, Any]:
     """Compare a run with one that repeats it, and say what came of it."""
     repeat, seals = session.run(repeat_id), session.seals(repeat_id)
-    if repeat.repro_of != run.run_id:
+    if repeat.repro_of != run.run_id or swap.TAG in repeat.tags:
         raise Conflict(f"run {repeat_id[:8]} does not repeat run {run.run_id[:8]}")
     compared = comparisons(session, run, repeat, tolerance)
     verdict: Verdict = worst([one.verdict for one in compared]) or "inconclusive"

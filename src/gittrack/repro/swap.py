@@ -189,7 +189,7 @@ def _exchange_code(plan: Plan, text: str) -> tuple[Plan, bool]:
 def _exchange_data(plan: Plan, text: str) -> tuple[Plan, bool]:
     """Exchange the data of the same paths; code can import it, so it needs the consent that the other run's has."""
     other = _plan(plan, plan.session.find(text))
-    theirs = {entry.path: entry for entry in other.data}
+    theirs = {entry.path: [found for found in other.data if found.path == entry.path] for entry in other.data}
     mine = {entry.path for entry in plan.data}
     run_id = other.run.run_id
     if not mine & theirs.keys():
@@ -202,9 +202,10 @@ def _exchange_data(plan: Plan, text: str) -> tuple[Plan, bool]:
     changed = replace(
         plan,
         executed=replace(
-            plan.executed, data=tuple(theirs.get(entry.path, entry) for entry in plan.executed.data)
+            plan.executed,
+            data=tuple(theirs.get(entry.path, [entry])[0] for entry in plan.executed.data),
         ),
-        data=tuple(theirs.get(entry.path, entry) for entry in plan.data),
+        data=tuple(dict.fromkeys(found for entry in plan.data for found in theirs.get(entry.path, [entry]))),
         inputs=(*plan.inputs, *other.inputs),
         swaps=(*plan.swaps, Swap("data", run_id, other.run, tuple(notes))),
         homes=(
@@ -276,7 +277,7 @@ def bring(plan: Plan, target: Path) -> None:
     """
     for home in plan.homes:
         if home.paths:
-            put_paths(plan.repo, home.code, home.patch, target, home.paths)
+            put_paths(plan.repo, home.code, home.patch, target, home.paths, filters=plan.trusted)
 
 
 def tags(swaps: Sequence[Swap]) -> dict[str, str]:
