@@ -310,3 +310,17 @@ def test_reading_costs_no_run_its_end_when_the_store_takes_nothing(project) -> N
     layout_at(project).files.mkdir(parents=True)
     layout_at(project).files.chmod(0o500)
     assert read(recorded(project, "open('data/train.csv').read()")) == {"data/train.csv": "nobody"}
+
+
+def test_a_sweep_does_not_fill_the_list_of_files_with_what_gittrack_writes(project) -> None:
+    code = (
+        "import gittrack\n"
+        "from gittrack.record import opens\n"
+        "for _ in range(3):\n"
+        "    with gittrack.start_run():\n"
+        "        gittrack.log_metric('loss', 1.0)\n"
+        "    print(len(opens.seen))\n"
+    )
+    first, *later = map(int, python(project, code).stdout.split())
+
+    assert later == [first, first]

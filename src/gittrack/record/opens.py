@@ -66,6 +66,10 @@ def _note_with() -> Callable[[Any, int, int], None]:
             path = f"{now.cwd}/{path}"
         if path in paths or path.startswith(libraries) or path.endswith(".pyc") or "/site-packages/" in path:
             return
+        if (
+            "/.git/" in path or "/.gittrack/" in path
+        ):  # what we write ourselves: a sweep would fill the list with it
+            return
         if len(paths) >= is_full:
             now.full = True
             return
