@@ -6,11 +6,10 @@ import hashlib
 import io
 import os
 import subprocess
-import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gittrack.errors import GitFailed, GittrackError
 from gittrack.git import command, patches
@@ -30,8 +29,7 @@ _DIFF = (
 )
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(NamedTuple):
     """A folder of another repository at one moment.
 
     Attributes:
@@ -110,6 +108,8 @@ def write_out(folder: Path, commit: str, patch: bytes | None, target: Path) -> P
         top = Repository.find(folder).top
     except GittrackError as error:
         raise GitFailed(f"'{folder}' is in no git repository") from error
+    import tarfile  # 4 ms, which a start does not need
+
     archive = command.run(["archive", "--format=tar", f"{commit}^{{commit}}"], cwd=top)
     target.mkdir(parents=True)
     try:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,11 +46,8 @@ _SECRET_NAMES = (
     "client_secret*.json",
 )
 _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "id_*.pub")
-_SECRET_NAME, _HARMLESS_NAME = (
-    re.compile("|".join(map(translate, patterns))) for patterns in (_SECRET_NAMES, _HARMLESS)
-)
 _CODE = (".py", ".pyi", ".ipynb", ".js", ".ts", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".md", ".rst")
-_TOKEN = re.compile(
+_TOKEN = (
     rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
     rb"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     rb"|\bgh[pousr]_[0-9A-Za-z]{36,}"
@@ -136,17 +134,25 @@ def select(root: Path, changes: Iterable[Change], *, max_bytes: int, max_total_b
     return selection
 
 
+@cache  # made when something is screened: 2 ms, which the start of a run in a clean tree does not need
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[bytes]]:
+    """Return what matches names that are secret, names that are none, and tokens in a text."""
+    secret, harmless = ("|".join(map(translate, names)) for names in (_SECRET_NAMES, _HARMLESS))
+    return re.compile(secret), re.compile(harmless), re.compile(_TOKEN)
+
+
 def is_secret_name(path: bytes) -> bool:
     """Whether a file of this name usually holds a secret."""
     name = os.fsdecode(path.rsplit(b"/", 1)[-1]).lower()
-    if _HARMLESS_NAME.match(name):
+    secret, harmless, _ = _patterns()
+    if harmless.match(name):
         return False
-    return _SECRET_NAME.match(name) is not None and not (name.endswith(_CODE) and "credentials" in name)
+    return secret.match(name) is not None and not (name.endswith(_CODE) and "credentials" in name)
 
 
 def has_token(content: bytes) -> bool:
     """Whether a text has something that looks like an access token or a private key."""
-    return b"\0" not in content[:8000] and _TOKEN.search(content) is not None
+    return b"\0" not in content[:8000] and _patterns()[2].search(content) is not None
 
 
 def _refusal(path: Path, change: Change, info: os.stat_result, max_bytes: int) -> str | None:

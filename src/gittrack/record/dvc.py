@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gittrack import config as configs
 from gittrack.data.known import KnownDigests, Names
@@ -58,8 +58,7 @@ def project_of(
     return None
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What DVC knows of a path, beside what lies there.
 
     Attributes:
@@ -119,8 +118,7 @@ def _name(known: DvcFile, found: Measured) -> str:
     return found.old_md5 if known.is_old else found.md5
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """A file that DVC knows.
 
     Attributes:

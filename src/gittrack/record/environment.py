@@ -13,10 +13,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gittrack.entities.record import Digest
 from gittrack.errors import GittrackError
@@ -173,8 +172,7 @@ def _beside(origins: Mapping[str, Mapping[str, str]], roots: Sequence[Path]) -> 
     ]
 
 
-@dataclass(frozen=True)
-class _Taken:
+class _Taken(NamedTuple):
     """The environment of this process: its digest, its file's content where it was made, and its fingerprint."""
 
     digest: Digest

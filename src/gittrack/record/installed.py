@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -30,8 +29,7 @@ class Place(NamedTuple):
     changed: int
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """What the metadata of all distributions say.
 
     Attributes:
