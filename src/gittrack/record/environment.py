@@ -306,6 +306,9 @@ def _remember(layout: Layout, fingerprint: str, facts: Installed, memory: dict[s
             draft.replace(layout.index / f"{name}-{fingerprint}.json")
 
 
+_BY_SITE = {"_distutils_hack"}  # imported by every Python that has setuptools, before the job begins
+
+
 def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str]:
     """Return the distributions of which this process has imported a module, by name; empty when that is not known.
 
@@ -320,7 +323,7 @@ def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str]:
     )
     fingerprint = taken.fingerprint if taken else _fingerprint(installed.scan(sys.path), roots)
     modules = _memory(layout.index / f"modules-{fingerprint}.json")
-    tops = {name.partition(".")[0] for name in list(sys.modules)}
+    tops = {name.partition(".")[0] for name in list(sys.modules)} - _BY_SITE
     return sorted({name for top in tops & modules.keys() for name in modules[top]} - {RECORDER})
 
 

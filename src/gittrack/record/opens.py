@@ -54,6 +54,7 @@ def _note_with() -> Callable[[Any, int, int], None]:
     libraries = (f"{os.path.dirname(os.__file__)}/", "/proc/", "/sys/", "/dev/")  # noqa: PTH120 - no pathlib
     stat, fsdecode, getcwd, frame_at, is_full = os.stat, os.fsdecode, os.getcwd, sys._getframe, MAX_PATHS
     paths, now, to_stamp, tell, changes = seen, state, stamp_of, _tell, _CHANGES
+    own, private, worktrees = "/.gittrack/", "/.git/", "/.git/gittrack/worktrees/"
 
     def note(path: Any, flags: int, depth: int) -> None:
         if type(path) is not str:
@@ -66,10 +67,8 @@ def _note_with() -> Callable[[Any, int, int], None]:
             path = f"{now.cwd}/{path}"
         if path in paths or path.startswith(libraries) or path.endswith(".pyc") or "/site-packages/" in path:
             return
-        if (
-            "/.git/" in path or "/.gittrack/" in path
-        ):  # what we write ourselves: a sweep would fill the list with it
-            return
+        if own in path or (private in path and worktrees not in path):
+            return  # what we write ourselves: a sweep would fill the list with it
         if len(paths) >= is_full:
             now.full = True
             return
