@@ -151,13 +151,6 @@ def _open_regular(path: Path) -> BinaryIO:
     return file
 
 
-def is_content_of(content: bytes, md5: str) -> bool:
-    """Whether `content` is the object of this name."""
-    hashes = Hashes()
-    hashes.update(content)
-    return md5.removesuffix(".dir") in hashes.finish()[1:]
-
-
 def listing(content: bytes, md5: str) -> dict[str, str]:
     """Return path and MD5 of each file of a folder, from its `.dir` object.
 
