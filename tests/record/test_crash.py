@@ -183,7 +183,7 @@ def test_a_kill_at_any_step_of_start_or_of_sealing_leaves_one_run_and_nothing_ha
         "seal.committed.rename",
         "seal.unsaved.rename",
     } <= set(steps)
-    assert {"seal.remove", "remove.free", "seal.end"} <= set(steps)
+    assert {"seal.remove", "remove.free", "remove.end"} <= set(steps)
     for place, step in enumerate(steps):
         done = script(repo, RECORD_STEPS, str(place))
         assert done.returncode == -signal.SIGKILL, (step, done.stderr)
@@ -206,11 +206,27 @@ def test_a_kill_at_any_step_of_start_or_of_sealing_leaves_one_run_and_nothing_ha
 
 @pytest.mark.filterwarnings("ignore::gittrack.errors.RecordingWarning")
 @pytest.mark.parametrize("lasting", [False, True])
-def test_an_error_of_the_disk_at_any_step_never_raises_and_leaves_one_run(repo, monkeypatch, lasting) -> None:
+@pytest.mark.parametrize("synced", [False, True])
+def test_an_error_of_the_disk_at_any_step_never_raises_and_leaves_one_run(
+    repo, monkeypatch, lasting, synced
+) -> None:
+    def record() -> ActiveRun:
+        origin._forget()
+        run = log_some(Project.find(repo))
+        if synced:  # as the flusher does when its second is over
+            run._journal.sync()
+        run.end()
+        return run
+
+    monkeypatch.setattr(journals, "SYNC_INTERVAL_S", 3600.0)  # the steps of a run are the same each time
+    monkeypatch.setattr(journals, "_flusher", journals._Flusher())
+    record()
+    clear(repo)
     steps: list[str] = []
     monkeypatch.setattr(durable, "hook", steps.append)
-    log_some(Project.find(repo)).end()
+    record()
     clear(repo)
+    assert "remove.end" in steps
     for place, name in enumerate(steps):
         count = iter(range(10_000))
 
@@ -220,9 +236,7 @@ def test_an_error_of_the_disk_at_any_step_never_raises_and_leaves_one_run(repo, 
                 raise OSError(errno.EIO, "bad disk")
 
         monkeypatch.setattr(durable, "hook", fail)
-        origin._forget()
-        run = log_some(Project.find(repo))
-        run.end()
+        run = record()
         monkeypatch.setattr(durable, "hook", lambda step: None)
         if run._journal in journals._journals:  # its process lives on: the flusher tries again, then it exits
             assert run._journal.sync()

@@ -72,7 +72,6 @@ def seal(
         )
         durable.hook("seal.remove")
         durable.remove_folder(folder, tmp=layout.tmp)
-        durable.hook("seal.end")
     return digest
 
 

@@ -158,16 +158,22 @@ def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, sy
 
 
 def remove_folder(path: Path, *, tmp: Path) -> None:
-    """Make the folder `path` disappear in one step, then free its space."""
+    """Make the folder `path` disappear in one step, then free its space.
+
+    Raises:
+        OSError: The folder is still there. Once it has gone, an error of the disk is no error of this call.
+    """
     make_folder(tmp)
     grave = tmp / random_hex()
     try:
         path.rename(grave)
     except FileNotFoundError:
         return
-    hook("remove.free")
-    sync_folder(path.parent)
-    free_folder(grave)
+    with contextlib.suppress(OSError):
+        hook("remove.free")
+        sync_folder(path.parent)
+        free_folder(grave)
+        hook("remove.end")
 
 
 def free_folder(path: Path) -> None:
