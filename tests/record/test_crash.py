@@ -594,11 +594,13 @@ def test_a_forked_child_that_outlives_the_run_neither_brings_it_back_nor_keeps_i
         repo,
         """
 gittrack.start_run()
+ended, told = os.pipe()
 pid = os.fork()
 if pid == 0:
-    time.sleep(0.4)
+    os.read(ended, 1)
     sys.exit(0)
 gittrack.end_run()
+os.write(told, b".")
 os.waitpid(pid, 0)
 """,
     )
@@ -612,15 +614,17 @@ def test_a_child_that_logs_after_its_parent_ended_the_run_is_told_so(repo) -> No
         """
 run = gittrack.start_run()
 gittrack.log_metric("parent", 1.0, 0)
+ended, told = os.pipe()
 pid = os.fork()
 if pid == 0:
-    time.sleep(0.4)
+    os.read(ended, 1)
     try:
         run.log_metric("child", 1.0, 1)
     except gittrack.GittrackError as error:
         print(error, flush=True)
     os._exit(0)
 gittrack.end_run()
+os.write(told, b".")
 os.waitpid(pid, 0)
 """,
     )
@@ -694,20 +698,23 @@ def test_a_parent_that_is_killed_leaves_a_run_that_ends_with_its_last_child(repo
         """
 run = gittrack.start_run()
 gittrack.log_metric("parent", 1.0, 0)
+logged, told = os.pipe()
 if os.fork() == 0:
     gittrack.log_metric("child", 1.0, 0)
     print(os.getpid(), flush=True)
     os.close(1); os.close(2)
-    time.sleep(1.0)
+    os.write(told, b".")
+    while not os.path.exists(".git/go"): time.sleep(0.01)
     gittrack.log_metric("child", 1.0, 1)
     os._exit(0)
-time.sleep(0.3)
+os.read(logged, 1)
 os.kill(os.getpid(), signal.SIGKILL)
 """,
     )
     layout = layout_at(repo)
     child = int(done.stdout)
     assert seal.seal_dead(layout) == [], "the child still logs"
+    (repo / ".git/go").touch()
     while Path(f"/proc/{child}").exists():
         time.sleep(0.05)
     assert only_run(repo).status == "KILLED"

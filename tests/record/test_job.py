@@ -134,10 +134,11 @@ project = Project.find(Path.cwd())
 out = job.run_command(project, project.config(), config.surroundings(), sys.argv[1:], stdout=sys.stdout.buffer, stderr=sys.stderr.buffer)
 sys.exit(out.exit_code)
 """  # noqa: E501
-JOB = (
-    "import gittrack, time; run = gittrack.start_run(); run.log_metric('loss', 1.0, 1); "
-    "print('on', flush=True); time.sleep({})"
-)
+JOB = """
+import gittrack, os, time
+run = gittrack.start_run(); run.log_metric('loss', 1.0, 1); print('on', flush=True)
+while not os.path.exists('.git/go'): time.sleep(0.01)
+"""
 
 
 def wrapper(repo: Path, *argv: str) -> subprocess.Popen[bytes]:
@@ -148,13 +149,14 @@ def wrapper(repo: Path, *argv: str) -> subprocess.Popen[bytes]:
 
 
 def test_a_wrapper_that_is_killed_leaves_a_killed_run_with_what_the_job_logged(repo) -> None:
-    process = wrapper(repo, sys.executable, "-c", JOB.format(0.5))
+    process = wrapper(repo, sys.executable, "-c", JOB)
     assert process.stdout.readline() == b"on\n"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     layout = layout_at(repo)
     assert [seen.alive for seen in live.read_all(layout)] == [True], "the job still runs"
+    (repo / ".git/go").touch()
     while live.folders(layout):  # the job, the last to leave, may seal it by itself
         seal.seal_dead(layout)
         time.sleep(0.05)
