@@ -1,25 +1,102 @@
-"""What happens before a process can log to a run: its inputs are captured, and its live folder is made."""
+"""What happens before a process can log to a run: its record is begun, and its live folder is made."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from gittrack.config import Config
-from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord
-from gittrack.errors import AlreadyExists, GittrackError
+from gittrack.config import Config, Surroundings
+from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord, parse_run_id
+from gittrack.errors import AlreadyExists, GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
-from gittrack.record import live, origin
+from gittrack.record import live, names, origin, values
 from gittrack.record import trust as trusting
-from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name
+from gittrack.record.environment import host
+from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name, id_of
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
+from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
+from gittrack.record.value_log import texts_of
 from gittrack.record.warning import warn
+from gittrack.store.digest import random_hex
 from gittrack.store.layout import Layout
+
+
+def record(
+    project: Project,
+    config: Config,
+    around: Surroundings,
+    *,
+    experiment: str | Group | None = None,
+    name: str | None = None,
+    parent: RunId | None = None,
+    tags: Mapping[str, Any] | None = None,
+    command: Command | None = None,
+    start_time: int | None = None,
+) -> tuple[RunRecord, Capture | None]:
+    """Return a new run as it is at its start, and its code as far as it could be captured.
+
+    `ActiveRun.begin` says what it is given.
+
+    Raises:
+        InvalidValue: The experiment cannot have that name, a tag cannot be one, or two names are given.
+    """
+    if start_time is not None:
+        start_time = values.as_time(start_time, "the start of the run")
+    kept = texts_of({} if tags is None else tags)
+    name = _one_name(name, kept.pop(RUN_NAME, None))
+    parent = parent or _parent(kept)
+    belongs = group(
+        project, config, config.experiment if experiment is None else experiment, user=around.user
+    )
+    lost: list[str] = []
+    capture = code(project, config, lost)
+    process = origin.next_process()
+    repeats = origin.repro_of(around, process)
+    run = RunRecord(
+        run_id=RunId(random_hex()),
+        experiment=belongs.name,
+        experiment_id=None if belongs.experiment_id == id_of(belongs.name) else belongs.experiment_id,
+        name=values.as_text(name or names.made_up(), "the run's name"),
+        status="RUNNING",
+        start_time=time.time_ns() // 1_000_000 if start_time is None else start_time,
+        end_time=None,
+        user=around.user,
+        host=host(),
+        process=process,
+        code=None if capture is None else capture.code,
+        command=command or origin.command(project.root, around.variables),
+        environment=environment(project, capture, lost),
+        parent_run_id=parent,
+        repro_of=repeats,
+        tags=kept if repeats is None else {**kept, **origin.repro_tags(around)},
+        lost=tuple(map(values.shortened, lost)),
+    )
+    return run, capture
+
+
+def _one_name(given: str | None, tagged: str | None) -> str | None:
+    if given and tagged and given != tagged:
+        raise InvalidValue(
+            f"the run is called '{given}' by run_name and '{tagged}' by the tag {RUN_NAME}",
+            hint="give it one of the two",
+        )
+    return given or tagged
+
+
+def _parent(tags: dict[str, str]) -> RunId | None:
+    """Return the parent that a tag names; a tag that names no run stays a tag."""
+    try:
+        parent = parse_run_id(tags.get(PARENT_RUN_ID))
+    except InvalidValue:
+        return None
+    del tags[PARENT_RUN_ID]
+    return parent
 
 
 def code(project: Project, config: Config, lost: list[str]) -> Capture | None:

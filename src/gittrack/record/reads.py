@@ -84,16 +84,13 @@ class Reads:
         project: What the run is recorded into.
         config: The project's settings.
         capture: The run's code: what it holds is no data.
-        files: Keeps content by digest.
         folder: The run's live folder, where its other processes tell what they read.
     """
 
-    def __init__(
-        self, project: Project, config: Config, capture: Capture, files: FileStore, folder: Path
-    ) -> None:
+    def __init__(self, project: Project, config: Config, capture: Capture, folder: Path) -> None:
         self._config = config
         self._capture = capture
-        self._files = files
+        self._files = FileStore(project.layout)
         self._folder = str(folder)
         self._known = known_of(project.layout)
         self._dvc = dvc.Tracked(project)
@@ -410,13 +407,11 @@ def _pass_on() -> None:
     configs.pass_on("READS", os.pathsep.join(folders) if folders else None)
 
 
-def follow(
-    project: Project, config: Config, capture: Capture | None, files: FileStore, folder: Path
-) -> Reads | None:
+def follow(project: Project, config: Config, capture: Capture | None, folder: Path) -> Reads | None:
     """Return what follows the reads of a new run; None where it is switched off, or its code is not known."""
     if capture is None or not opens.state.installed or not config.capture_reads:
         return None
-    return Reads(project, config, capture, files, folder)
+    return Reads(project, config, capture, folder)
 
 
 def warn_of(entries: Iterable[DataFile]) -> None:
