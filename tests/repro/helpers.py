@@ -12,6 +12,7 @@ from gittrack.git.repo import Repository
 from gittrack.housekeeping import commit as commits
 from gittrack.query.session import Session
 from gittrack.record.project import layout_of
+from gittrack.repro.options import Options
 from gittrack.repro.plan import Plan, agree, plan
 from gittrack.repro.report import Report
 from gittrack.repro.reproduce import reproduce
@@ -73,7 +74,7 @@ def planned(root: Path, run: RunRecord) -> Plan:
 
 def again(root: Path, run: RunRecord, **options: object) -> Report:
     """Reproduce a run, agreeing to what another clone recorded."""
-    return reproduce(agree(planned(root, run)), **options)  # type: ignore[arg-type]
+    return reproduce(agree(planned(root, run)), Options(**options))  # type: ignore[arg-type]
 
 
 def commit(root: Path) -> str:

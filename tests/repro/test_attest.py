@@ -287,6 +287,24 @@ def test_a_tolerance_is_part_of_what_is_certified(repo: Path) -> None:
     assert "within rtol 0.001" in found.findings[-1].text
 
 
+@needs_ssh
+def test_a_tolerance_for_one_metric_is_part_of_what_is_certified(repo: Path) -> None:
+    key = ssh_key(repo.parent)
+    sign_with(repo, key)
+    allow(repo, {"ada@example.org": key})
+    noise = "import random, gittrack\nwith gittrack.start_run(): gittrack.log_metric('x', 1 + random.random() / 1e6)"
+    run = recorded(repo, {"train.py": noise})
+    again(repo, run)
+
+    gittrack(repo, "attest", run.run_id, "--rtol", "x=1e-3", "-o", "x.json")
+    other = gittrack(repo, "attest", run.run_id, "--rtol", "y=1e-3", "-o", "y.json")
+    found = verify(session_of(repo), (repo / "x.json").read_bytes())
+
+    assert "different" in other
+    assert (found.exit_code, found.verdict) == (0, "equivalent")
+    assert "rtol 0.001 in x" in found.findings[-1].text
+
+
 def test_what_is_not_a_repetition_or_has_not_ended_is_not_certified(repo: Path) -> None:
     one, two = (recorded(repo, {"train.py": LAST.format(name=name, value=1)}) for name in ("first", "second"))
     with pytest.raises(Conflict, match="does not repeat"):

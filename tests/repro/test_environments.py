@@ -22,7 +22,8 @@ from gittrack.entities.record import RunRecord
 from gittrack.housekeeping import gc
 from gittrack.record import format as formats
 from gittrack.repro import environments, uv
-from gittrack.repro.environments import chosen, matters
+from gittrack.repro.environments import matters, way
+from gittrack.repro.options import Mode, Options
 from gittrack.repro.pins import EnvironmentLost, Recipe, recipe, requirements
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.reproduce import rehearse, reproduce
@@ -32,6 +33,7 @@ from gittrack.store.layout import Layout
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import again, gittrack, opened, originals, planned, runs
 
+REBUILD = Options(env=Mode.REBUILD)
 SOURCE = Path(environments.__file__).parents[2]
 JOB = """\
 import gittrack, six, sys
@@ -94,7 +96,7 @@ def test_a_run_whose_packages_have_changed_since_is_identical_in_a_rebuilt_envir
 ) -> None:
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
 
-    first, second = again(repo, run, env="rebuild"), again(repo, run, env="rebuild")
+    first, second = again(repo, run, env=Mode.REBUILD), again(repo, run, env=Mode.REBUILD)
 
     assert (first.verdict, second.verdict) == ("identical", "identical")
     assert (first.restored.how, second.restored.how) == ("rebuilt", "reused")
@@ -111,7 +113,7 @@ def test_a_pin_that_does_not_exist_is_impossible_and_named(repo: Path, tmp_path:
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
     plan = changed(repo, run, {"distributions": {"six": "99.9"}})
 
-    report = reproduce(plan, env="rebuild")
+    report = reproduce(plan, REBUILD)
 
     assert (report.verdict, report.exit_code) == ("impossible", 9)
     assert report.problem is not None
@@ -128,7 +130,7 @@ def test_a_python_that_cannot_be_had_is_impossible_and_named(
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
     plan = changed(repo, run, {"python": {"version": "3.11.99", "implementation": "cpython"}})
 
-    report = reproduce(plan, env="rebuild")
+    report = reproduce(plan, REBUILD)
 
     assert report.verdict == "impossible"
     assert report.problem is not None
@@ -144,7 +146,7 @@ def test_without_uv_one_sentence_says_what_brings_it(
     monkeypatch.setattr(uv.importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setattr(uv.shutil, "which", lambda _name: None)
 
-    report = again(repo, run, env="rebuild")
+    report = again(repo, run, env=Mode.REBUILD)
 
     assert report.verdict == "impossible"
     assert report.problem is not None
@@ -154,13 +156,13 @@ def test_without_uv_one_sentence_says_what_brings_it(
 @pytest.mark.usefixtures("index")
 def test_an_unfinished_or_changed_environment_is_made_anew(repo: Path, tmp_path: Path) -> None:
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
-    again(repo, run, env="rebuild")
+    again(repo, run, env=Mode.REBUILD)
     (place,) = environments.pool(opened(repo)[1])
 
     (place / "gittrack.json").unlink()
-    unfinished = again(repo, run, env="rebuild")
+    unfinished = again(repo, run, env=Mode.REBUILD)
     uv.run("pip", "install", "--no-deps", "--python", place / "bin" / "python", "six==1.17.0")
-    other = again(repo, run, env="rebuild")
+    other = again(repo, run, env=Mode.REBUILD)
 
     assert [report.restored.how for report in (unfinished, other)] == ["rebuilt", "rebuilt"]
     assert other.verdict == "identical"
@@ -169,7 +171,7 @@ def test_an_unfinished_or_changed_environment_is_made_anew(repo: Path, tmp_path:
 @pytest.mark.usefixtures("index")
 def test_gc_lists_and_removes_rebuilt_environments_that_are_not_in_use(repo: Path, tmp_path: Path) -> None:
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"))
-    again(repo, run, env="rebuild")
+    again(repo, run, env=Mode.REBUILD)
     layout = opened(repo)[1]
     (place,) = environments.pool(layout)
     plan = gc.plan(*opened(repo))
@@ -188,7 +190,7 @@ def test_the_job_sees_the_recorded_packages_and_the_present_gittrack_alone(
 ) -> None:
     job = JOB + "import importlib.util\nassert importlib.util.find_spec('pyarrow') is None\n"
     run = recorded(repo, installed(tmp_path / "then", "six==1.16.0"), job)
-    assert again(repo, run, env="rebuild").verdict == "identical"
+    assert again(repo, run, env=Mode.REBUILD).verdict == "identical"
 
 
 @pytest.mark.usefixtures("index")
@@ -201,7 +203,7 @@ def test_a_command_in_any_language_finds_the_rebuilt_python(repo: Path, tmp_path
     assert done.returncode == 0, done.stderr
     (run,) = originals(repo)
 
-    report = again(repo, run, env="rebuild")
+    report = again(repo, run, env=Mode.REBUILD)
 
     assert report.verdict == "identical"
     repeat = next(found for found in runs(repo) if found.repro_of == run.run_id)
@@ -232,14 +234,14 @@ def test_projects_from_git_and_in_place_come_back_as_they_were(
         write(folder, {f"src/{name}/__init__.py": "x = 7\n"})
         commit_all(folder)
 
-    report = again(repo, run, env="rebuild")
+    report = again(repo, run, env=Mode.REBUILD)
 
     assert run.imports == ("one", "own", "two")
     assert report.verdict == "identical", report.lines()
     gone = tmp_path / "moved"
     beside.rename(gone)
     gc.apply(gc.plan(*opened(repo)))
-    lost = again(repo, run, env="rebuild")
+    lost = again(repo, run, env=Mode.REBUILD)
     assert lost.verdict == "impossible"
     assert lost.problem is not None
     assert lost.problem.what == f"'two' was installed from '{beside}', which is not here"
@@ -274,9 +276,9 @@ def test_auto_rebuilds_only_what_the_job_imported(repo: Path, tmp_path: Path) ->
         True,
         True,
     ]
-    with chosen(unseen, "auto") as interpreter:
+    with way(unseen, Mode.AUTO).hold(unseen, None) as interpreter:
         assert (interpreter.how, interpreter.program) == ("current", Path(sys.executable))
-    assert reproduce(seen, env="auto").restored.how == "rebuilt"
+    assert reproduce(seen, Options(env=Mode.AUTO)).restored.how == "rebuilt"
 
 
 @pytest.mark.usefixtures("index")
@@ -287,7 +289,7 @@ def test_a_record_of_before_is_rebuilt_from_its_versions(repo: Path, tmp_path: P
     old = {"python": {"version": _version(), "implementation": "cpython"}, "platform": {}}
     content = formats.dump_environment({**old, "distributions": {"six": "1.16.0"}})
     before = agree(replace(plan, environment=formats.load_environment(content)))
-    assert reproduce(before, env="rebuild").verdict == "identical"
+    assert reproduce(before, REBUILD).verdict == "identical"
 
 
 @pytest.mark.usefixtures("index")
@@ -298,10 +300,10 @@ def test_nothing_is_built_before_consent_nor_in_a_dry_run(
     monkeypatch.setattr(uv, "run", lambda *args: pytest.fail(f"uv was started: {args}"))
     plan = planned(repo, run)
     with pytest.raises(ConsentNeeded):
-        reproduce(replace(plan, trusted=False), env="rebuild")
-    assert rehearse(plan, env="rebuild").verdict is None
+        reproduce(replace(plan, trusted=False), REBUILD)
+    assert rehearse(plan, REBUILD).verdict is None
     hostile = replace(plan, environment={**(plan.environment or {}), "distributions": {"--index-url": "1"}})
-    assert rehearse(hostile, env="rebuild").verdict == "impossible"
+    assert rehearse(hostile, REBUILD).verdict == "impossible"
 
 
 PYTHON = {"python": {"version": "3.11.7", "implementation": "cpython"}, "platform": {}}
@@ -412,7 +414,7 @@ def test_pips_indexes_are_uvs_where_it_has_none_of_its_own(
 def test_the_settings_of_uv_in_the_repository_do_not_count(repo: Path, tmp_path: Path) -> None:
     program = installed(tmp_path / "then", "six==1.16.0")
     write(repo, {"uv.toml": "no-index = true\n", "pyproject.toml": "[tool.uv]\nno-index = true\n"})
-    assert again(repo, recorded(repo, program), env="rebuild").verdict == "identical"
+    assert again(repo, recorded(repo, program), env=Mode.REBUILD).verdict == "identical"
 
 
 @pytest.mark.usefixtures("index")
@@ -422,7 +424,7 @@ def test_no_address_of_an_index_gets_into_the_store(
     program = installed(tmp_path / "then", "six==1.16.0")
     monkeypatch.setenv("UV_INDEX", "https://ada:s3cret@index.example/simple")
     monkeypatch.setenv("UV_OFFLINE", "1")
-    again(repo, recorded(repo, program), env="rebuild")
+    again(repo, recorded(repo, program), env=Mode.REBUILD)
     layout: Layout = opened(repo)[1]
     files = [*layout.committed.rglob("*"), *layout.unsaved.committed.rglob("*"), *layout.index.rglob("*")]
     files += [*layout.tmp.rglob("*"), *layout.rebuilt_environments.glob("*/*")]
@@ -461,7 +463,7 @@ def test_the_job_gets_the_recorded_version_of_python(
     (site / "gittrack.pth").write_text(str(SOURCE))
     run = recorded(repo, then / "bin" / "python")
 
-    here, rebuilt = again(repo, run), again(repo, run, env="auto")
+    here, rebuilt = again(repo, run), again(repo, run, env=Mode.AUTO)
 
     assert here.verdict != "identical"
     assert any("--env rebuild" in line for line in here.lines())
@@ -476,7 +478,7 @@ def test_two_reproductions_at_once_share_one_environment(repo: Path, tmp_path: P
     both_in = threading.Barrier(2)
 
     def hold(plan: Plan) -> str:
-        with chosen(plan, "rebuild") as interpreter:
+        with way(plan, Mode.REBUILD).hold(plan, None) as interpreter:
             both_in.wait(timeout=60)
             return interpreter.how
 

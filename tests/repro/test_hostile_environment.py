@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.errors import InvalidValue, NotFound
+from gittrack.repro.options import Options
 from gittrack.repro.reproduce import reproduce
 from tests.conftest import write
 from tests.repro.forgery import forged
@@ -72,7 +73,7 @@ def test_a_variable_reaches_the_job_when_the_user_names_it_and_the_report_says_s
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
 
-    report = reproduce(planned(dumping, originals(dumping)[0]), pass_env=["GITHUB_TOKEN"])
+    report = reproduce(planned(dumping, originals(dumping)[0]), Options(pass_env=("GITHUB_TOKEN",)))
 
     assert dumped()["GITHUB_TOKEN"] == "ghp_secret"
     assert "HF_TOKEN" not in dumped()
@@ -98,11 +99,11 @@ def test_what_cannot_be_passed_on_is_said_before_anything_starts(dumping: Path) 
     (Path(os.environ["HOME"]) / "environment.json").unlink()
 
     with pytest.raises(NotFound, match="no variable 'NOT_SET'"):
-        reproduce(plan, pass_env=["NOT_SET"])
+        reproduce(plan, Options(pass_env=("NOT_SET",)))
     with pytest.raises(InvalidValue, match="as the record says"):
-        reproduce(plan, pass_env=["OMP_NUM_THREADS"])
+        reproduce(plan, Options(pass_env=("OMP_NUM_THREADS",)))
     with pytest.raises(InvalidValue, match="cannot be passed on"):
-        reproduce(plan, pass_env=["GITTRACK_REPRO"])
+        reproduce(plan, Options(pass_env=("GITTRACK_REPRO",)))
 
     assert not (Path(os.environ["HOME"]) / "environment.json").exists()
 

@@ -234,7 +234,7 @@ def test_an_interrupt_ends_the_children_and_keeps_what_is_done(
 def test_a_rehearsal_of_all_executes_nothing(repo: Path) -> None:
     recorded(repo, {"train.py": SWEEP})
 
-    found = many(repo, options=["--dry-run"])
+    found = many(repo, dry_run=True)
 
     assert found.tally == {"restored": 4}
     assert found.exit_code == 0

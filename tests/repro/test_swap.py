@@ -11,6 +11,7 @@ import pytest
 from gittrack.entities.record import RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.repro.attest import statement
+from gittrack.repro.options import Mode
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.recorded import newest_repetition
 from gittrack.repro.report import Report, plan_lines
@@ -183,8 +184,8 @@ def test_an_environment_that_is_not_the_present_one_is_not_pretended(repo: Path,
 
     plan = exchanged(repo, a, env=b.run_id)
 
-    assert mode_of(plan, "current") == "rebuild"
-    assert mode_of(exchanged(repo, a, env=a.run_id), "current") == "current"
+    assert mode_of(plan, Mode.CURRENT) is Mode.REBUILD
+    assert mode_of(exchanged(repo, a, env=a.run_id), Mode.CURRENT) is Mode.CURRENT
 
 
 def test_data_of_a_run_that_nobody_here_agreed_to_is_asked_about(repo: Path) -> None:

@@ -15,13 +15,13 @@ from gittrack.entities.record import Process, RunId, RunRecord
 from gittrack.errors import InvalidValue
 from gittrack.git.worktree import checkout, pool, renew
 from gittrack.record.points import SortedPoints
-from gittrack.repro.reproduce import reproduce
+from gittrack.repro.options import Options
 from gittrack.repro.spread import MEASURED, Repetition, Spread, spread
 from gittrack.repro.tolerance import Tolerance
 from gittrack.repro.verify import compare, compare_points
 from tests.conftest import commit_all, write
 from tests.record.strategies import to_points
-from tests.repro.helpers import again, gittrack, opened, planned, recorded, runs
+from tests.repro.helpers import again, gittrack, opened, recorded, runs
 
 NOISY = """\
 import gittrack, random
@@ -225,9 +225,9 @@ def test_a_kept_worktree_serves_all_repetitions(repo: Path) -> None:
 def test_a_spread_needs_repetitions(repo: Path) -> None:
     run = recorded(repo)
     with pytest.raises(InvalidValue, match="1 repetitions"):
-        reproduce(planned(repo, run), accept_spread=True)
+        Options(accept_spread=True)
     with pytest.raises(InvalidValue):
-        reproduce(planned(repo, run), times=0)
+        Options(times=0)
     assert "--times 5" in gittrack(repo, "repro", run.run_id, "--spread", check=False)
 
 

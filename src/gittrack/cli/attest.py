@@ -11,11 +11,13 @@ from gittrack.cli import many, output
 from gittrack.cli.formats import replacing
 from gittrack.cli.options import json_option, run_argument
 from gittrack.cli.reading import find, reading, where
+from gittrack.cli.reproducing import tolerance_options
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
     from gittrack.entities.record import RunId
     from gittrack.query.session import Session
+    from gittrack.repro.tolerance import Tolerance
 
 
 @click.command(
@@ -39,16 +41,7 @@ Examples:
 @click.option("--sign/--no-sign", default=True, help="Sign it as git signs a commit; by default it is.")
 @click.option("--repro", is_flag=True, help="Reproduce RUN first.")
 @click.option("--without-verdict", is_flag=True, help="Say nothing of a reproduction.")
-@click.option(
-    "--rtol",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    metavar="X",
-    help="Metrics may differ by X times the recorded value.",
-)
-@click.option(
-    "--atol", type=click.FloatRange(min=0.0), default=0.0, metavar="X", help="Metrics may differ by X."
-)
+@tolerance_options
 @click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
 )
@@ -59,8 +52,7 @@ def attest_command(
     sign: bool,
     repro: bool,
     without_verdict: bool,
-    rtol: float,
-    atol: float,
+    tolerance: Tolerance,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -73,7 +65,6 @@ def attest_command(
     from gittrack.git import signing
     from gittrack.repro import attest
     from gittrack.repro.recorded import newest_repetition
-    from gittrack.repro.tolerance import Tolerance
 
     if repro and without_verdict:
         raise click.UsageError("--repro and --without-verdict exclude each other.")
@@ -88,7 +79,7 @@ def attest_command(
                 f"run {run_id[:8]} was not reproduced yet",
                 hint=f"gittrack attest {run_id[:8]} --repro, or --without-verdict",
             )
-        said = attest.statement(session, run_id, repeat, Tolerance(rtol, atol))
+        said = attest.statement(session, run_id, repeat, tolerance)
         message = attest.to_sign(attest.PAYLOAD_TYPE, attest.payload(said))
         signature = signing.sign(session.repo, message) if sign else None
     certificate = attest.seal(said, signature).decode()

@@ -18,6 +18,7 @@ from gittrack.errors import Conflict
 if TYPE_CHECKING:
     from gittrack.query.session import Session
     from gittrack.repro.many import Job, Many
+    from gittrack.repro.options import Options
 
 _COLOURS = {
     "identical": "green",
@@ -125,14 +126,14 @@ def is_meant(runs: Sequence[str], choice: Choice) -> bool:
 
 
 def reproduce(
-    runs: Sequence[str], choice: Choice, *, options: Sequence[str], yes: bool, dry_run: bool, as_json: bool
+    runs: Sequence[str], choice: Choice, options: Options, *, yes: bool, dry_run: bool, as_json: bool
 ) -> int:
     """Reproduce what was asked for, write the answer and return what to exit with.
 
     Args:
         runs: As the user named them; none for all.
         choice: Which of all, and how.
-        options: Of `gittrack repro`, for each.
+        options: How, for each.
         yes: Agree without being asked.
         dry_run: Restore only.
         as_json: Write JSON.
@@ -152,7 +153,8 @@ def reproduce(
         many = reproduce_many(
             found,
             folder=repository.top,
-            options=(*options, *(["--dry-run"] if dry_run else [])),
+            options=options,
+            dry_run=dry_run,
             workers=choice.workers,
             fail_fast=choice.fail_fast,
             done=done,

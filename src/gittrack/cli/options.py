@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -105,29 +104,6 @@ def _complete_run(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     except (GittrackError, OSError):
         return []
     return [CompletionItem(word, help=text) for word, text in found if _PLAIN.fullmatch(word)]
-
-
-def tolerances(_: click.Context, parameter: click.Parameter, given: Sequence[str]) -> dict[str, float]:
-    """Return X and NAME=X options as a number for each name or glob, the plain number under `*`.
-
-    Raises:
-        click.BadParameter: X is no number from 0 on, or a name is given twice with different numbers.
-    """
-    found: dict[str, float] = {}
-    for text in given:
-        name, equals, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = math.nan
-        if not 0 <= value < math.inf or (equals and not name):
-            raise click.BadParameter(f"'{text}' is not {parameter.metavar}.", param=parameter)
-        if found.setdefault(name or "*", value) != value:
-            raise click.BadParameter(
-                f"'{name or number}' is given twice, as {found[name or '*']:g} and {value:g}.",
-                param=parameter,
-            )
-    return found
 
 
 def pairs(_: click.Context, parameter: click.Parameter, given: Sequence[str]) -> dict[str, str]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gittrack.cli import consent, many, output
-from gittrack.cli.options import json_option, pairs, run_argument, tolerances
+from gittrack.cli.options import json_option, pairs, run_argument
 from gittrack.cli.reading import find, reading, where
+from gittrack.cli.reproducing import reproduction_options
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
-    from gittrack.repro.environments import Mode
+    from gittrack.repro.options import Options
     from gittrack.repro.plan import Plan
     from gittrack.repro.report import Report
 
@@ -56,42 +57,7 @@ Examples:
 )
 @run_argument("runs", nargs=-1, required=False)
 @many.many_options
-@click.option(
-    "--rtol",
-    multiple=True,
-    callback=tolerances,
-    metavar="[NAME=]X",
-    help="Numbers may differ by X times the recorded one: in all metrics and artifacts, or in those of a name or "
-    "glob. Can be repeated; the most specific name wins.",
-)
-@click.option(
-    "--atol",
-    multiple=True,
-    callback=tolerances,
-    metavar="[NAME=]X",
-    help="Numbers may differ by X; as --rtol.",
-)
-@click.option(
-    "--times",
-    type=click.IntRange(min=1),
-    default=1,
-    metavar="N",
-    help="Run it N times: tells a random job from an input that changed, and where the record lies among them.",
-)
-@click.option(
-    "--spread",
-    is_flag=True,
-    help="Call a record within the spread of the N repetitions equivalent, not different.",
-)
-@click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")
-@click.option(
-    "--env",
-    type=click.Choice(("current", "rebuild", "auto")),
-    default="current",
-    show_default=True,
-    help="Run it with the Python that runs gittrack; with one that uv makes from exactly the recorded versions; or "
-    "with that only if something differs that the job imported.",
-)
+@reproduction_options
 @click.option(
     "--swap",
     "swaps",
@@ -100,13 +66,6 @@ Examples:
     metavar="KIND=RUN_OR_COMMIT",
     help="Exchange one input: code=RUN_OR_COMMIT, data=RUN, env=RUN or env=current. What the result then differs "
     "in, this input has changed. Can be repeated for different kinds.",
-)
-@click.option(
-    "--pass-env",
-    metavar="NAME",
-    multiple=True,
-    help="A variable that the command gets besides those recorded and those that say where things are (HOME, PATH, "
-    "TMPDIR, …); tokens and keys are never passed on by themselves.",
 )
 @click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
@@ -118,13 +77,7 @@ def repro_command(
     context: click.Context,
     runs: tuple[str, ...],
     choice: many.Choice,
-    rtol: dict[str, float],
-    atol: dict[str, float],
-    times: int,
-    spread: bool,
-    keep: bool,
-    env: Mode,
-    pass_env: tuple[str, ...],
+    options: Options,
     swaps: dict[str, str],
     yes: bool,
     dry_run: bool,
@@ -135,40 +88,20 @@ def repro_command(
     A command that another clone recorded is shown whole and is executed only when you agree. Several runs, or
     --all, are reproduced each in a process of its own, those that one process made together.
     """
-    if spread and times < 2:
-        raise click.UsageError("--spread needs repetitions to lie within: --times 5.")
     if many.is_meant(runs, choice):
-        if keep or swaps:
-            raise click.UsageError(f"{'--keep' if keep else '--swap'} is for one RUN.")
-        options = (
-            *(f"--rtol={name}={size!r}" for name, size in rtol.items()),
-            *(f"--atol={name}={size!r}" for name, size in atol.items()),
-            f"--times={times}",
-            f"--env={env}",
-            *(f"--pass-env={name}" for name in pass_env),
-            *(["--spread"] if spread else []),
-        )
-        context.exit(many.reproduce(runs, choice, options=options, yes=yes, dry_run=dry_run, as_json=as_json))
+        if options.keep or swaps:
+            raise click.UsageError(f"{'--keep' if options.keep else '--swap'} is for one RUN.")
+        context.exit(many.reproduce(runs, choice, options, yes=yes, dry_run=dry_run, as_json=as_json))
     from gittrack.repro.reproduce import rehearse, reproduce
 
     (run,) = runs
     with reading() as session, output.Progress() as progress:
         plan = _plan(session, run, swaps)
         if dry_run:
-            report = rehearse(plan, env=env, progress=progress)
+            report = rehearse(plan, options, progress=progress)
         else:
             plan = _agreed(plan, run, yes=yes)
-            report = reproduce(
-                plan,
-                rtol=rtol,
-                atol=atol,
-                times=times,
-                accept_spread=spread,
-                keep=keep,
-                env=env,
-                pass_env=pass_env,
-                progress=progress,
-            )
+            report = reproduce(plan, options, progress=progress)
     if as_json:
         output.say_json(report.document())
     else:

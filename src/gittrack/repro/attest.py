@@ -25,7 +25,7 @@ from gittrack.git import patches, recover, signing
 from gittrack.git.signing import Signature
 from gittrack.repro import swap
 from gittrack.repro.recorded import comparisons
-from gittrack.repro.tolerance import Tolerance
+from gittrack.repro.tolerance import ALL, Tolerance
 from gittrack.repro.verify import Verdict, worst
 from gittrack.store.objects import FileStore
 
@@ -223,9 +223,7 @@ class _Said:
             if reproduction is not None:
                 reproduction = dict(reproduction)
                 parse_run_id(reproduction["run_id"])
-                reproduction["tolerance"] = Tolerance(
-                    float(reproduction["tolerance"]["rtol"]), float(reproduction["tolerance"]["atol"])
-                )
+                reproduction["tolerance"] = _tolerance(reproduction["tolerance"])
             return cls(
                 parse_run_id(run["id"]),
                 {name: value for name, value in run.items() if name != "name"},
@@ -348,7 +346,7 @@ class _Holder:
                 text = f"what it says of run {repeat[:8]} is not what is here"
             return Finding("reproduction", "differs", text)
         tolerance = said["tolerance"]
-        within = f", within rtol {tolerance.rtol} and atol {tolerance.atol}" if tolerance.asked else ""
+        within = f", within {_tolerance_in_words(tolerance)}" if tolerance.asked else ""
         text = f"{here['verdict']}{within}: compared once more with run {repeat[:8]}"
         return Finding("reproduction", "holds", text)
 
@@ -403,7 +401,7 @@ def _reproduction(session: Session, run: RunRecord, repeat_id: RunId, tolerance:
         "digests": [{"sha256": seal} for seal in sorted(seals)],
         "ended": None if repeat.end_time is None else _iso(repeat.end_time),
         "environment": None if repeat.environment is None else {"sha256": repeat.environment},
-        "tolerance": {"rtol": tolerance.rtol, "atol": tolerance.atol},
+        "tolerance": _said_of(tolerance),
         "verdict": verdict,
         "reason": next((one.reason for one in compared if one.verdict == verdict and one.reason), None),
         "metrics": {
@@ -416,6 +414,32 @@ def _reproduction(session: Session, run: RunRecord, repeat_id: RunId, tolerance:
             "differ": sorted({found.path for found in artifacts if found.outcome != "identical"}),
         },
     }
+
+
+def _said_of(tolerance: Tolerance) -> dict[str, Any]:
+    """Return a tolerance as plain values; `rtols` and `atols`, for some names only, are there where they were asked."""
+    named = {"rtols": tolerance.rtols, "atols": tolerance.atols}
+    plain = {"rtol": tolerance.rtol, "atol": tolerance.atol}
+    return {**plain, **{what: [list(pair) for pair in pairs] for what, pairs in named.items() if pairs}}
+
+
+def _tolerance(said: Mapping[str, Any]) -> Tolerance:
+    """Return the tolerance that a certificate names; ValueError, TypeError or KeyError where it is none."""
+    rtol, atol = (
+        {
+            ALL: float(said[what]),
+            **{str(name): float(x) for name, x in dict(said.get(f"{what}s", ())).items()},
+        }
+        for what in ("rtol", "atol")
+    )
+    return Tolerance.of(rtol, atol)
+
+
+def _tolerance_in_words(tolerance: Tolerance) -> str:
+    words = [f"rtol {tolerance.rtol} and atol {tolerance.atol}"]
+    words += [f"rtol {size} in {name}" for name, size in tolerance.rtols]
+    words += [f"atol {size} in {name}" for name, size in tolerance.atols]
+    return ", ".join(words)
 
 
 def _decoded(text: str) -> bytes:

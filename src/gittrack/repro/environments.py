@@ -13,16 +13,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gittrack.errors import Conflict, Damaged, GitFailed, NotFound
 from gittrack.git import beside
 from gittrack.record import environment as environments
 from gittrack.record import installed
 from gittrack.repro import uv
+from gittrack.repro.options import Mode
 from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
 from gittrack.repro.restore import Difference
 from gittrack.store import digest as digests
@@ -32,9 +33,6 @@ from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:
     from gittrack.repro.plan import Plan, Progress
-
-Mode: TypeAlias = Literal["current", "rebuild", "auto"]
-MODES = ("current", "rebuild", "auto")
 
 _MARKER = "gittrack.json"  # written last: an environment without it is not whole
 _TURNS = 5  # somebody may remove it between two locks
@@ -69,30 +67,61 @@ class Interpreter:
     recorder: Path = Path(sys.executable)
 
 
-@contextmanager
-def chosen(plan: Plan, mode: Mode, progress: Progress | None = None) -> Iterator[Interpreter]:
-    """Hold the interpreter for the job of a plan that was agreed to, for the length of a block.
+class Way(Protocol):
+    """How a job comes by its interpreter."""
 
-    Args:
-        plan: What will be executed.
-        mode: `current` takes the interpreter that runs gittrack; `rebuild` has uv make the recorded environment, or
-            takes it when it was made before; `auto` does so only if something that the job imported differs.
-        progress: Called with what is being done.
+    def see(self, plan: Plan) -> None:
+        """Ask whether it could be had; nothing is made.
 
-    Raises:
-        EnvironmentLost: It cannot be had exactly; the message names what, the hint says what would help.
-    """
-    if mode == "current" or (mode == "auto" and not matters(plan)):
+        Raises:
+            EnvironmentLost: It could not.
+        """
+
+    def hold(self, plan: Plan, progress: Progress | None) -> AbstractContextManager[Interpreter]:
+        """Hold it, for the job of a plan that was agreed to, for the length of a block.
+
+        Raises:
+            EnvironmentLost: It cannot be had exactly; the message names what, the hint says what would help.
+        """
+
+
+class _Present:
+    """The interpreter that runs gittrack."""
+
+    def see(self, plan: Plan) -> None:
+        pass
+
+    @contextmanager
+    def hold(self, plan: Plan, progress: Progress | None) -> Iterator[Interpreter]:
         yield Interpreter(Path(sys.executable), "current", plan.differences)
-        return
-    wanted = planned(plan)
-    begun = time.monotonic()
-    with _held(plan, wanted, progress) as (place, how):
-        differences = (*_left(plan, wanted, _marker(place)), *_beside_environment(plan))
-        seconds = time.monotonic() - begun
-        program = _program(place)
-        recorder = program if "click" in wanted.versions else Path(sys.executable)
-        yield Interpreter(program, how, differences, seconds, place, wanted.inside, recorder)
+
+
+class _Rebuilt:
+    """The recorded environment, made by uv now or before."""
+
+    def see(self, plan: Plan) -> None:
+        planned(plan)
+
+    @contextmanager
+    def hold(self, plan: Plan, progress: Progress | None) -> Iterator[Interpreter]:
+        wanted = planned(plan)
+        begun = time.monotonic()
+        with _held(plan, wanted, progress) as (place, how):
+            differences = (*_left(plan, wanted, _marker(place)), *_beside_environment(plan))
+            seconds = time.monotonic() - begun
+            program = _program(place)
+            recorder = program if "click" in wanted.versions else Path(sys.executable)
+            yield Interpreter(program, how, differences, seconds, place, wanted.inside, recorder)
+
+
+_WAYS: Mapping[Mode, Way] = {Mode.CURRENT: _Present(), Mode.REBUILD: _Rebuilt()}
+
+
+def way(plan: Plan, mode: Mode) -> Way:
+    """Return how the job of a plan comes by its interpreter; `auto` rebuilds if what differs was imported."""
+    if mode is Mode.AUTO:
+        mode = Mode.REBUILD if matters(plan) else Mode.CURRENT
+    return _WAYS[mode]
 
 
 def matters(plan: Plan) -> tuple[Difference, ...]:

@@ -24,6 +24,7 @@ from gittrack.query import filters
 from gittrack.query.places import RUNS, Catalogue
 from gittrack.record import trust
 from gittrack.repro.execute import terminated_as_interrupted
+from gittrack.repro.options import AS_RECORDED, Options
 from gittrack.repro.plan import Plan, Progress, consents_of, family, plan, with_nested
 from gittrack.repro.recorded import verified_by
 from gittrack.repro.report import plan_lines
@@ -269,7 +270,8 @@ def reproduce_many(
     found: Sequence[Job],
     *,
     folder: Path,
-    options: Sequence[str] = (),
+    options: Options = AS_RECORDED,
+    dry_run: bool = False,
     workers: int = 1,
     fail_fast: bool = False,
     done: Sequence[Result] = (),
@@ -282,14 +284,19 @@ def reproduce_many(
     Args:
         found: What to run again; consent is the caller's to get first.
         folder: A working tree of the repository.
-        options: Of `gittrack repro`, for each of them.
+        options: How, for each of them; no worktree is kept.
+        dry_run: Restore the inputs, execute nothing.
         workers: How many at a time.
         fail_fast: Begin no more once one was not good.
         done: Results that are there already, to be told with the others.
         progress: Called with what is being done, how much of it is done, and how much there is.
     """
-    many = _Crew(found, folder, tuple(options), fail_fast, progress).work(workers)
+    many = _Crew(found, folder, _arguments(options, dry_run=dry_run), fail_fast, progress).work(workers)
     return replace(many, results=(*done, *many.results))
+
+
+def _arguments(options: Options, *, dry_run: bool) -> list[str]:
+    return [*options.arguments(), *(["--dry-run"] if dry_run else [])]
 
 
 @dataclass
@@ -298,7 +305,7 @@ class _Crew:
 
     jobs: Sequence[Job]
     folder: Path
-    options: tuple[str, ...]
+    arguments: Sequence[str]
     fail_fast: bool
     progress: Progress | None
     _results: dict[RunId, Result] = field(default_factory=dict)
@@ -368,7 +375,7 @@ class _Crew:
     def _start(self, run_id: RunId) -> subprocess.Popen[str]:
         # -P: a file of the repository must not stand in for a module that gittrack imports.
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "gittrack", "repro", run_id, "--json", *self.options],
+            [sys.executable, "-P", "-m", "gittrack", "repro", run_id, "--json", *self.arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

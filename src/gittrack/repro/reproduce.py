@@ -7,65 +7,47 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 from gittrack import config as configs
 from gittrack.entities.record import RunId, RunRecord
-from gittrack.errors import Conflict, InvalidValue, NotFound
+from gittrack.errors import Conflict, NotFound
 from gittrack.git import worktree
 from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.record.job import STAGE_TAG
 from gittrack.record.stages import address_of
-from gittrack.repro import swap
+from gittrack.repro import environments, swap
 from gittrack.repro.code_facts import CodeFacts, code_facts
 from gittrack.repro.dvc import DvcSource
-from gittrack.repro.environments import Interpreter, Mode, chosen, matters, planned
+from gittrack.repro.environments import Interpreter
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
 from gittrack.repro.imports import moved_imports, recorded_imports
 from gittrack.repro.judge import Judge, Outcome, recorded_points
+from gittrack.repro.options import AS_RECORDED, Options
 from gittrack.repro.pins import EnvironmentLost
 from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress
 from gittrack.repro.report import Report, Restored
 from gittrack.repro.restore import DataLost, Sources, restore_data, restore_left_out
 from gittrack.repro.spread import Repetition, Spread, spread
 from gittrack.repro.suspects import Evidence, Suspect, rank
-from gittrack.repro.tolerance import Given, Tolerance
 from gittrack.repro.verify import worst
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout
 from gittrack.store.objects import FileStore
 
 
-def reproduce(
-    plan: Plan,
-    *,
-    rtol: Given = 0.0,
-    atol: Given = 0.0,
-    times: int = 1,
-    accept_spread: bool = False,
-    keep: bool = False,
-    env: Mode = "current",
-    pass_env: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Report:
+def reproduce(plan: Plan, options: Options = AS_RECORDED, *, progress: Progress | None = None) -> Report:
     """Run a run again from its recorded inputs, compare the results with the record, and report.
 
     The new runs are recorded in the user's store with `repro_of`; nothing of the user's checkout is touched.
 
     Args:
         plan: What to execute.
-        rtol: Relative tolerance, of the recorded value; 0 asks for equality bit for bit. A mapping gives one for
-            each name or glob of metrics and artifacts; the most specific wins, `*` is the plain one.
-        atol: Absolute tolerance, likewise.
-        times: How often to run it. Two or more tell a random job from an input that changed.
-        accept_spread: Call a record that lies within the spread of the repetitions equivalent.
-        keep: Leave the worktree for the user to look at.
-        env: The interpreter of the job: `current`, `rebuild` or `auto`; see `environments.chosen`.
-        pass_env: Names of variables that the command gets besides those recorded and the machine's.
+        options: How.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
@@ -73,94 +55,85 @@ def reproduce(
         Conflict: The same process is being reproduced right now.
         GitFailed: git could not write the files.
         NotFound: A variable to pass on is not set.
-        InvalidValue: A tolerance is negative, infinite or not a number; `times` is below 1, or below 2 where the
-            spread is to be accepted; a variable to pass on is the record's to say.
+        InvalidValue: A variable to pass on is the record's to say.
     """
-    tolerance = Tolerance.of(rtol, atol)
-    if times < 1 or (accept_spread and times < 2):
-        what = "a spread" if accept_spread else "a reproduction"
-        raise InvalidValue(f"{what} cannot come of {times} repetitions", hint="gittrack repro RUN --times 5")
     if plan.problem is None and not plan.trusted:
         raise ConsentNeeded(plan)
-    how = _How(tolerance, keep, swap.mode_of(plan, env), configs.handed_down(pass_env))
-    return _Reproduction(plan, how, progress).report(times, accept_spread=accept_spread)
+    return _Reproduction(plan, options, progress).report(execute=True)
 
 
-def rehearse(plan: Plan, *, env: Mode = "current", progress: Progress | None = None) -> Report:
+def rehearse(plan: Plan, options: Options = AS_RECORDED, *, progress: Progress | None = None) -> Report:
     """Restore a run's inputs as `reproduce` does, execute nothing, and report what would be done and what differs.
 
     The verdict is None, or `impossible`. No consent is needed: nothing of the run is executed, built or installed.
     Without it filters that the user configured are not started either, and nothing outside of the repository is read.
+
+    Raises:
+        NotFound: A variable to pass on is not set.
+        InvalidValue: A variable to pass on is the record's to say.
     """
-    return _Reproduction(plan, _How(env=swap.mode_of(plan, env)), progress).report(0)
-
-
-@dataclass(frozen=True)
-class _How:
-    """What the user has chosen: see `reproduce`."""
-
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    keep: bool = False
-    env: Mode = "current"
-    passed: Mapping[str, str] = field(default_factory=dict)
+    return _Reproduction(plan, replace(options, keep=False), progress).report(execute=False)
 
 
 class _Reproduction:
     """Restores once, then executes and compares as often as it is asked to."""
 
-    def __init__(self, plan: Plan, how: _How, progress: Progress | None) -> None:
+    def __init__(self, plan: Plan, options: Options, progress: Progress | None) -> None:
         self._plan = plan
-        self._how = how
+        self._options = options
         self._progress = progress
+        self._passed = configs.handed_down(options.pass_env)
         self._interpreter = Interpreter(Path(sys.executable), "compared", plan.differences)
         self._begun = time.monotonic()
         self._restored = Restored(
             environment=plan.executed.environment,
             differences=plan.differences,
-            passed=tuple(sorted(how.passed)),
+            passed=tuple(sorted(self._passed)),
         )
         self._kept: Path | None = None
         self._stopped: str | None = None
 
-    def report(self, times: int, *, accept_spread: bool = False) -> Report:
-        """Return the report, with the time that it took; nothing is executed where `times` is 0."""
-        report = self._report(times)
-        if accept_spread and report.verdict == "different" and report.spread and report.spread.within:
+    def report(self, *, execute: bool) -> Report:
+        """Return the report, with the time that it took."""
+        report = self._report(execute=execute)
+        accepted = self._options.accept_spread
+        if accepted and report.verdict == "different" and report.spread and report.spread.within:
             report = replace(report, verdict="equivalent", reason=f"{report.reason}, which was accepted")
         seconds = time.monotonic() - self._begun
         return replace(report, seconds=seconds, kept=self._kept, swaps=self._plan.swaps)
 
-    def _report(self, times: int) -> Report:
+    def _report(self, *, execute: bool) -> Report:
         plan = self._plan
         if plan.problem is not None:
             return self._impossible(plan.problem)
         with contextlib.ExitStack() as held:
-            if times:
+            if execute:
                 held.enter_context(_alone(plan.layout, plan.executed))
             try:
                 self._say("restoring the code")
                 place = held.enter_context(
-                    checkout(plan.repo, plan.code, plan.patch, keep=self._how.keep, filters=plan.trusted)
+                    checkout(plan.repo, plan.code, plan.patch, keep=self._options.keep, filters=plan.trusted)
                 )
-                self._kept = place.path if self._how.keep else None
+                self._kept = place.path if self._options.keep else None
                 self._restored = replace(
                     self._restored, code=place.how, commit=place.commit, unfiltered=place.unfiltered
                 )
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
-                self._take_interpreter(held, execute=times > 0)
+                self._take_interpreter(held, execute=execute)
                 argv = self._argv(place.path, folder)
-                if not times:
+                if not execute:
                     return Report(plan.run, None, self._restored, command=tuple(plan.command.argv))
-                outcomes = self._repeat(times, argv, place, folder)
+                outcomes = self._repeat(argv, place, folder)
                 return self._conclude(outcomes, self._facts(argv, place.path, folder, outcomes))
             except (CodeLost, DataLost, EnvironmentLost) as lost:
                 return self._impossible(self._problem(lost))
 
-    def _repeat(self, times: int, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
+    def _repeat(self, argv: list[str], place: worktree.Restored, folder: Path) -> list[Outcome]:
         """Execute and compare, each time from the same inputs; a command that fails is not asked again."""
         outcomes: list[Outcome] = []
-        judge = Judge(self._plan, self._how.tolerance, self._restored.left_out)
+        times = self._options.times
+        judge = Judge(self._plan, self._options.tolerance, self._restored.left_out)
         while len(outcomes) < times and not any(outcome.verdict == "failed" for outcome in outcomes):
             if outcomes:
                 try:
@@ -218,10 +191,11 @@ class _Reproduction:
 
     def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
         """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""
+        way = environments.way(self._plan, swap.mode_of(self._plan, self._options.env))
         if execute:
-            self._interpreter = held.enter_context(chosen(self._plan, self._how.env, self._progress))
-        elif self._how.env == "rebuild" or (self._how.env == "auto" and matters(self._plan)):
-            planned(self._plan)
+            self._interpreter = held.enter_context(way.hold(self._plan, self._progress))
+        else:
+            way.see(self._plan)
         taken = self._interpreter
         self._restored = replace(
             self._restored, how=taken.how, seconds=taken.seconds, differences=taken.differences
@@ -265,7 +239,7 @@ class _Reproduction:
             worktree=plan.repo.top,
             depth=plan.depth + 1,
             experiment=plan.executed.experiment,
-            passed=self._how.passed,
+            passed=self._passed,
         )
         if self._interpreter.home is not None:
             env["VIRTUAL_ENV"] = str(self._interpreter.home)

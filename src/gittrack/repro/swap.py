@@ -20,7 +20,7 @@ from gittrack.git.worktree import put_paths
 from gittrack.record import environment as environments
 from gittrack.record import trust
 from gittrack.record.project import Project
-from gittrack.repro.environments import Mode
+from gittrack.repro.options import Mode
 from gittrack.repro.plan import Plan, consent_of
 from gittrack.repro.plan import plan as plan_of
 from gittrack.repro.restore import compare_environment
@@ -123,7 +123,7 @@ def mode_of(plan: Plan, mode: Mode) -> Mode:
     """Return how the interpreter is chosen: the environment of another run is rebuilt, unless it is the present one."""
     is_foreign = any(swap.kind == "env" and swap.source != CURRENT for swap in plan.swaps)
     differs = any(found.kind == "environment" for found in plan.differences)
-    return "rebuild" if mode == "current" and is_foreign and differs else mode
+    return Mode.REBUILD if mode is Mode.CURRENT and is_foreign and differs else mode
 
 
 def named(session: Session, repo: Repository, text: str) -> tuple[RunId | None, str | None]:

@@ -43,6 +43,16 @@ class Tolerance:
         return cls(plain, plain_atol, named, named_atol)
 
     @property
+    def given_rtol(self) -> tuple[tuple[str, float], ...]:
+        """The relative tolerances, the plain one under `*`, as `of` takes them."""
+        return (ALL, self.rtol), *self.rtols
+
+    @property
+    def given_atol(self) -> tuple[tuple[str, float], ...]:
+        """The absolute tolerances, likewise."""
+        return (ALL, self.atol), *self.atols
+
+    @property
     def asked(self) -> bool:
         """Whether anything but equality was asked for, for anything."""
         named = (value for _, value in (*self.rtols, *self.atols))
@@ -67,6 +77,9 @@ class Tolerance:
             same = (old == new) | (np.isnan(old) & np.isnan(new))
             size = np.abs(new - old)
             return same | (np.isfinite(size) & (size <= self.atol + self.rtol * np.abs(old)))
+
+
+EXACT = Tolerance()
 
 
 def _split(given: Given, what: str) -> tuple[float, tuple[tuple[str, float], ...]]:
