@@ -15,7 +15,8 @@ from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.git import revision
 from gittrack.git.repo import Repository
 from gittrack.repro import bisect as bisecting
-from gittrack.repro.bisect import Bisection, Search, bisect, prepare
+from gittrack.repro.bisect import bisect, prepare
+from gittrack.repro.bisection import Bisection, Search
 from gittrack.repro.plan import ConsentNeeded
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import commit, gittrack, job, opened, originals, runs, session_of

@@ -12,7 +12,7 @@ from gittrack.errors import Damaged
 from gittrack.record import format as formats
 from gittrack.record import trust
 from gittrack.repro.plan import ConsentNeeded
-from gittrack.repro.report import plan_lines
+from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.store import digest as digests
 from gittrack.store.objects import FileStore

@@ -17,7 +17,7 @@ from gittrack.errors import Conflict, NotFound
 from gittrack.git.worktree import pool
 from gittrack.record import live, trust
 from gittrack.repro.plan import MAX_DEPTH, ConsentNeeded, agree
-from gittrack.repro.report import plan_lines
+from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.store import locking
 from tests.conftest import commit_all, git, write

@@ -14,7 +14,8 @@ from gittrack.repro.attest import statement
 from gittrack.repro.options import Mode
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.recorded import newest_repetition
-from gittrack.repro.report import Report, plan_lines
+from gittrack.repro.report import Report
+from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.repro.swap import CURRENT, TAG, mode_of, swapped
 from tests.conftest import commit_all, git, write

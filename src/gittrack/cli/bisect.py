@@ -13,7 +13,7 @@ from gittrack.cli.reading import reading, where
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
-    from gittrack.repro.bisect import Search
+    from gittrack.repro.bisection import Search
 
 
 @click.command(

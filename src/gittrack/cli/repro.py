@@ -124,7 +124,7 @@ def _agreed(plan: Plan, run: str, *, yes: bool) -> Plan:
         Conflict: Nobody agreed; nothing was started.
     """
     from gittrack.repro.plan import agree
-    from gittrack.repro.report import plan_lines
+    from gittrack.repro.report_lines import plan_lines
 
     if plan.trusted or plan.problem is not None:
         return plan
@@ -134,7 +134,7 @@ def _agreed(plan: Plan, run: str, *, yes: bool) -> Plan:
 
 
 def _print(report: Report, plan: Plan, *, dry_run: bool) -> None:
-    from gittrack.repro.report import plan_lines
+    from gittrack.repro.report_lines import plan_lines
 
     title, *lines = report.lines()
     output.say_painted((title, _VERDICT_COLOURS.get(report.verdict or "")))

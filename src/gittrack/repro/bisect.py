@@ -11,20 +11,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gittrack.entities.record import RunId, RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.git import recover, revision
 from gittrack.git.recover import CodeLost
 from gittrack.git.repo import Repository
-from gittrack.git.revision import Described
+from gittrack.repro.bisection import SHORT, Bisection, End, Search, Tested
+from gittrack.repro.phrases import plural
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.plan import plan as plan_of
-from gittrack.repro.report import Report, plan_lines
+from gittrack.repro.report import Report
 from gittrack.repro.reproduce import reproduce
 from gittrack.repro.restore import compare_environment
-from gittrack.repro.swap import Swap, is_familiar, named, plain, swapped, tags
+from gittrack.repro.swap import Swap, named, swapped, tags
 from gittrack.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -32,178 +33,11 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
-_SHORT = 12
 _KNOWN = """
     select tags.run_id from tags join runs using (run_id)
     where tags.key = $key and tags.value = $value and runs.repro_of = $of
     and runs.status = 'FINISHED' and not runs.deleted
 """
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of the history that is searched.
-
-    Attributes:
-        commit: Where it is.
-        run: The run that names it, None when it was named as a commit.
-        value: The recorded value of the metric, None without a run.
-    """
-
-    commit: str
-    run: RunRecord | None
-    value: float | None
-
-    @property
-    def words(self) -> str:
-        """How a person calls it."""
-        return f"run {self.run.run_id[:8]}" if self.run else f"commit {self.commit[:_SHORT]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What came of the job with the code of one commit.
-
-    Attributes:
-        commit: Whose code it was.
-        value: The metric's last value; the median of several; None when it could not be had.
-        good: Which side that is; None when the commit is skipped.
-        how: `run`, `known` from a run that was made before, or `same code` as another commit.
-        run_id: The run that has the value, None where there is none.
-        why: Why it was skipped, in words.
-    """
-
-    commit: str
-    value: float | None
-    good: bool | None
-    how: str
-    run_id: RunId | None = None
-    why: str | None = None
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is searched, and what would be executed for it.
-
-    Attributes:
-        metric: The metric that moved.
-        plan: The run whose command, data and environment are used.
-        good: The end where the metric was as it should be.
-        bad: The end where it is not.
-        start: The commit to begin from: that of `good`, or where the two histories part.
-        between: How many commits may have done it.
-        threshold: What lies on the same side of it as the good end is good; None takes the end that is nearer.
-        times: How often each commit is run.
-        first_parent: Follow only the first parent of a merge.
-        agreed: Whether the user agreed to all that would be executed.
-    """
-
-    metric: str
-    plan: Plan
-    good: End
-    bad: End
-    start: str
-    between: int
-    threshold: float | None
-    times: int
-    first_parent: bool
-    agreed: bool = False
-
-    @property
-    def trusted(self) -> bool:
-        """Whether all that would be executed leads to what was run in this clone before, or was agreed to."""
-        return self.agreed or (self.plan.trusted and is_familiar(self.plan, self.bad.commit))
-
-    def lines(self) -> list[str]:
-        """Return what would be executed, for a person who is asked to agree."""
-        code = f"  with the code of {self.between} commits between {self.start} and {self.bad.commit}"
-        return [f"bisecting {self.metric} would execute:", *plan_lines(self.plan)[1:], code]
-
-
-@dataclass(frozen=True)
-class Bisection:
-    """What a search found.
-
-    Attributes:
-        search: What was asked.
-        first_bad: The commit that moved the metric; None when skipped commits hide it.
-        candidates: The commits of which one did it: more than one where some had to be skipped.
-        before: The value before it.
-        since: The value with it.
-        tested: What was tested, in that order.
-        files: What the commit changed.
-    """
-
-    search: Search
-    first_bad: Described | None
-    candidates: tuple[str, ...]
-    before: float | None
-    since: float | None
-    tested: tuple[Tested, ...]
-    files: tuple[revision.FileChange, ...] = ()
-
-    @property
-    def exit_code(self) -> int:
-        """What the command line exits with: 10 where skipped commits leave it open."""
-        return 0 if self.first_bad is not None else 10
-
-    def lines(self) -> list[str]:
-        """Return the answer for a person."""
-        if self.first_bad is None:
-            return [
-                "There are only skipped commits left to test. The first bad commit could be any of:",
-                *(f"  {commit}" for commit in self.candidates),
-            ]
-        found = self.first_bad
-        facts = {
-            self.search.metric: f"{self.before!r} before, {self.since!r} since",
-            "subject": found.subject,
-            "author": found.author,
-            "date": found.date,
-        }
-        width = max(map(len, facts)) + 2
-        lines = [f"{found.commit} is the first bad commit"]
-        lines += [f"  {label:<{width}}{text}" for label, text in facts.items()]
-        lines += [f"    {_file_in_words(change)}" for change in self.files]
-        return [*lines, f"  {self._tally()}"]
-
-    def _tally(self) -> str:
-        ran = sum(found.how == "run" for found in self.tested)
-        known = sum(found.how == "known" for found in self.tested)
-        skipped = sum(found.good is None for found in self.tested)
-        words = [f"{ran} run now", f"{known} known from before", f"{skipped} skipped"]
-        return f"commits tested: {', '.join(word for word in words if not word.startswith('0'))}"
-
-    def document(self) -> dict[str, Any]:
-        """Return the answer as plain values."""
-        found = self.first_bad
-        return {
-            "metric": self.search.metric,
-            "run_id": self.search.plan.run.run_id,
-            "good": self.search.good.commit,
-            "bad": self.search.bad.commit,
-            "first_bad": found
-            and {
-                "commit": found.commit,
-                "subject": found.subject,
-                "author": found.author,
-                "date": found.date,
-            },
-            "candidates": list(self.candidates),
-            "before": plain(self.before),
-            "since": plain(self.since),
-            "tested": [
-                {
-                    "commit": one.commit,
-                    "value": plain(one.value),
-                    "outcome": "skipped" if one.good is None else "good" if one.good else "bad",
-                    "how": one.how,
-                    "run_id": one.run_id,
-                    "why": one.why,
-                }
-                for one in self.tested
-            ],
-        }
 
 
 def prepare(
@@ -342,7 +176,7 @@ class _Bisecting:
         left = count - ruled_out - 1
         steps = _steps(count)
         self.tell(
-            f"Bisecting: {left} revision{_s(left)} left to test after this (roughly {steps} step{_s(steps)})"
+            f"Bisecting: {plural(left, 'revision')} left to test after this (roughly {plural(steps, 'step')})"
         )
         self.tell(f"[{commit}] {revision.describe(self.search.plan.repo, commit).subject}")
 
@@ -377,7 +211,7 @@ class _Bisecting:
         search = self.search
         if search.start == search.good.commit:
             return search.good.words
-        return f"commit {search.start[:_SHORT]}, where the two histories part"
+        return f"commit {search.start[:SHORT]}, where the two histories part"
 
     def _side(self, value: float | None) -> bool | None:
         if value is None or self.ends is None:
@@ -509,11 +343,3 @@ def _steps(count: int) -> int:
     steps = count.bit_length() - 1
     rest = count - (1 << steps)
     return steps if (1 << steps) < 3 * rest else steps - 1
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-def _file_in_words(change: revision.FileChange) -> str:
-    return f"{change.path}  {'binary' if change.added is None else f'+{change.added} -{change.removed}'}"

@@ -27,7 +27,7 @@ from gittrack.repro.execute import terminated_as_interrupted
 from gittrack.repro.options import AS_RECORDED, Options
 from gittrack.repro.plan import Plan, Progress, consents_of, family, plan, with_nested
 from gittrack.repro.recorded import verified_by
-from gittrack.repro.report import plan_lines
+from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.verify import EXIT_CODES, Verdict, worst
 from gittrack.store.layout import Layout
 

@@ -21,6 +21,7 @@ from gittrack.record import environment as environments
 from gittrack.record import trust
 from gittrack.record.project import Project
 from gittrack.repro.options import Mode
+from gittrack.repro.phrases import plain
 from gittrack.repro.plan import Plan, consent_of
 from gittrack.repro.plan import plan as plan_of
 from gittrack.repro.restore import compare_environment
@@ -325,13 +326,6 @@ def document(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> dict[s
             for move in _moves(swaps, comparisons)
         ],
     }
-
-
-def plain(value: float | None) -> float | str | None:
-    """Return a number as JSON can have it: the texts NaN and (-)Infinity for those that it has not."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _moves(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> list[Move]:

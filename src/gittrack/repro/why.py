@@ -17,7 +17,8 @@ from gittrack.errors import GitFailed
 from gittrack.git import revision
 from gittrack.git.repo import Repository
 from gittrack.query.compare import Difference, RunDiff, diff
-from gittrack.repro.swap import KINDS, TAG, Kind, plain
+from gittrack.repro.phrases import change_in_words, plain, plural
+from gittrack.repro.swap import KINDS, TAG, Kind
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
@@ -219,19 +220,19 @@ def _parts(repo: Repository, found: RunDiff) -> Iterator[Part]:
         yield _code(repo, found)
     if found.data:
         yield Part(
-            "data", _count(found.data, "path"), tuple(_pair(entry, short=True) for entry in found.data)
+            "data", plural(len(found.data), "path"), tuple(_pair(entry, short=True) for entry in found.data)
         )
     if found.environment:
         ranked = sorted(found.environment, key=_rank)
-        yield Part("environment", _count(ranked, "difference"), tuple(map(_pair, ranked)))
+        yield Part("environment", plural(len(ranked), "difference"), tuple(map(_pair, ranked)))
     if found.params:
-        yield Part("params", _count(found.params, "param"), tuple(map(_pair, found.params)))
+        yield Part("params", plural(len(found.params), "param"), tuple(map(_pair, found.params)))
     command = [entry for entry in found.facts if entry.key in _COMMAND or entry.key.startswith("env ")]
     if command:
-        yield Part("command", _count(command, "difference"), tuple(map(_pair, command)))
+        yield Part("command", plural(len(command), "difference"), tuple(map(_pair, command)))
     hardware = [entry for entry in found.facts if entry.key in _HARDWARE]
     if hardware:
-        yield Part("hardware", _count(hardware, "difference"), tuple(map(_pair, hardware)))
+        yield Part("hardware", plural(len(hardware), "difference"), tuple(map(_pair, hardware)))
 
 
 def _code_files(found: RunDiff) -> list[str]:
@@ -255,17 +256,13 @@ def _code(repo: Repository, found: RunDiff) -> Part:
     except GitFailed as error:
         return Part("code", str(error))
     lines = [sum(getattr(change, side) or 0 for change in changes) for side in ("added", "removed")]
-    words = [f"{_count(changes, 'file')}, +{lines[0]} -{lines[1]} lines"]
+    words = [f"{plural(len(changes), 'file')}, +{lines[0]} -{lines[1]} lines"]
     if only_b:
-        words.append(f"{only_b} commit{'s' if only_b > 1 else ''} later")
+        words.append(f"{plural(only_b, 'commit')} later")
     if only_a:
-        words.append(f"{only_a} commit{'s' if only_a > 1 else ''} that B lacks")
+        words.append(f"{plural(only_a, 'commit')} that B lacks")
     words += [f"uncommitted changes in {name}" for name, code in (("A", a), ("B", b)) if code.dirty]
-    return Part("code", ", ".join(words), tuple(map(_change_in_words, changes)))
-
-
-def _change_in_words(change: revision.FileChange) -> str:
-    return f"{change.path}  {'binary' if change.added is None else f'+{change.added} -{change.removed}'}"
+    return Part("code", ", ".join(words), tuple(map(change_in_words, changes)))
 
 
 def _rank(entry: Difference) -> tuple[int, str]:
@@ -283,10 +280,6 @@ def _pair(entry: Difference, *, short: bool = False) -> str:
 
 def _text(value: Any) -> str:
     return shlex.join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _count(things: Sequence[Any], noun: str) -> str:
-    return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")
 
 
 def _cut(details: Sequence[str]) -> list[str]:

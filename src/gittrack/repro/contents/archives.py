@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from gittrack.repro.contents.finding import LISTED, ArtifactDiff, plural, quote, some
+from gittrack.repro.contents.finding import LISTED, ArtifactDiff, quote, some
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 

@@ -15,11 +15,11 @@ from gittrack.repro.contents.finding import (
     Size,
     Unreadable,
     judged,
-    plural,
     quote,
     size_of,
     some,
 )
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 _PIECE = 1 << 20

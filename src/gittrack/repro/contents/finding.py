@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 MAX_TEXT = 16 << 20  # bytes of a text, or of a tree such as JSON, that are read
@@ -102,11 +103,6 @@ def quote(value: object) -> str:
     """Return a value as a person can read it, cut where it is long."""
     text = value if isinstance(value, str) else str(value)
     return f"'{text[:_CUT]}…'" if len(text) > _CUT else f"'{text}'"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def some(words: list[str], *, of: int | None = None, noun: str) -> list[str]:

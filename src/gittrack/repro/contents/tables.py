@@ -18,13 +18,13 @@ from gittrack.repro.contents.finding import (
     Unreadable,
     head,
     judged,
-    plural,
     quote,
     size_of,
     some,
     up_to,
 )
 from gittrack.repro.contents.texts import without_times
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from gittrack.repro.contents.finding import (
     Unreadable,
     head,
     judged,
-    plural,
     quote,
     size_of,
     up_to,
 )
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 _BLOCK = 1 << 20

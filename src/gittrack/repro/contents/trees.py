@@ -16,12 +16,12 @@ from gittrack.repro.contents.finding import (
     Unreadable,
     head,
     judged,
-    plural,
     quote,
     size_of,
     some,
 )
 from gittrack.repro.contents.texts import without_times
+from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
 
 _MAX_YAML = 4 << 20  # its parser takes a second for each of these megabytes
