@@ -99,6 +99,16 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(layout, file) -> Non
         KnownDigests(layout).digest(file, give_up=lambda: True)
 
 
+def test_the_content_of_a_state_that_has_passed_is_known_or_nobodys(layout, file) -> None:
+    before = stamp_of(file.stat())
+    first = KnownDigests(layout)
+    digest = first.digest(file)
+    file.write_bytes(b"other")
+    assert first.digest(file, before) == digest
+    with pytest.raises(Changed):
+        KnownDigests(layout).digest(file, before)
+
+
 @given(at=st.integers(0, 10_000), byte=st.binary(min_size=1, max_size=3))
 def test_damage_costs_a_reading_and_never_gives_another_digest(tmp_path_factory, at, byte) -> None:
     folder = tmp_path_factory.mktemp("known")

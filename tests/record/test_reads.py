@@ -229,6 +229,15 @@ def test_very_many_files_of_a_folder_are_one_entry_with_those_that_were_read(pro
     assert manifest[0] == f"{digests.of_bytes(b'0')}  0.txt"
 
 
+def test_of_very_many_files_that_are_one_entry_all_are_kept_or_none(project) -> None:
+    write(project, {f"data/images/{number}.txt": str(number) for number in range(120)})
+    read_all = "for n in range(120): open(f'data/images/{n}.txt').read()\nopen('data/train.csv').read()"
+    run = recorded(project, f"from gittrack.record import reads\nreads.MAX_KEPT_FILES = 100\n{read_all}")
+    assert read(run) == {"data/images": "nobody", "data/train.csv": "cache"}
+    store = FileStore(layout_at(project))
+    assert [store.has(digests.of_bytes(content)) for content in (b"0", b"119")] == [False, False]
+
+
 def test_data_beside_the_repository_is_recorded_by_its_path(project, tmp_path) -> None:
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside/x.csv").write_text("1")

@@ -28,6 +28,7 @@ MAX_BYTES = 32 << 20  # 250,000 files: then the older half is forgotten
 RACY_NS = 2_000_000_000  # a file changed so short before it was read could change again and look the same
 _CHECKED = 64 + 1 + 8  # a digest, a blank and the checksum of the line end it
 _PIECE = 1 << 20
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _CHEAP = 8 << 20  # bytes that are hashed before what is known is read: most jobs read a few small files
 _PER_FILE = 32 << 10  # what opening a file costs, in bytes hashed meanwhile
 
@@ -99,36 +100,38 @@ class KnownDigests:
             self._found[stamp] = digest
             self._new[_KEY % stamp] = digest
 
-    def digest(self, path: str | Path, *, give_up: Callable[[], bool] | None = None) -> tuple[Digest, int]:
+    def digest(
+        self, path: str | Path, stamp: Stamp | None = None, *, give_up: Callable[[], bool] | None = None
+    ) -> tuple[Digest, int]:
         """Return digest and size of the regular file at `path`, read only when it is not known.
 
         Args:
             path: The file.
+            stamp: The state in which its content is asked for; None for the one that it is in. When that is known,
+                nobody looks whether the file is still in it.
             give_up: Asked after each megabyte.
 
         Raises:
-            Changed: The file changed while it was read.
+            Changed: The file is no longer in that state.
             GaveUp: `give_up` said so.
             OSError: It cannot be read.
         """
-        stamp = stamp_of(os.stat(path))  # noqa: PTH116 - a folder asks 20,000 times
+        stamp = stamp or stamp_of(os.stat(path))  # noqa: PTH116 - a folder asks 20,000 times
         digest = None if self._is_cheap(stamp) else self.find(stamp)
         if digest is None:
-            digest = _hash(path, give_up)
-            if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116
-                raise Changed(f"'{path}' changed while it was read")
+            digest = _hash(path, stamp, give_up)
             self.add(stamp, digest)
         return digest, stamp[2]
 
-    def names(self, path: str | Path, *, give_up: Callable[[], bool] | None = None) -> tuple[Names, int]:
+    def names(
+        self, path: str | Path, stamp: Stamp | None = None, *, give_up: Callable[[], bool] | None = None
+    ) -> tuple[Names, int]:
         """Return what the regular file at `path` is called by its content, and its size; see `digest`."""
-        stamp = stamp_of(os.stat(path))  # noqa: PTH116 - as above
+        stamp = stamp or stamp_of(os.stat(path))  # noqa: PTH116 - as above
         digest, md5s = self.find(stamp), self._md5s.get(stamp) or self._stored(_MD5_KEY % stamp)
         if digest is not None and md5s is not None:
             return Names(digest, md5s[:32], md5s[32:]), stamp[2]
-        names = _all_names(path, give_up)
-        if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116
-            raise Changed(f"'{path}' changed while it was read")
+        names = _all_names(path, stamp, give_up)
         self.add(stamp, names.digest)
         if _is_settled(stamp):
             self._md5s[stamp] = self._new[_MD5_KEY % stamp] = names.md5 + names.old_md5
@@ -175,23 +178,36 @@ def _check(key: bytes, digest: bytes) -> bytes:
     return b"%08x" % crc32(digest, crc32(key))
 
 
-def _hash(path: str | Path, give_up: Callable[[], bool] | None) -> Digest:
+def _hash(path: str | Path, stamp: Stamp, give_up: Callable[[], bool] | None) -> Digest:
     sha = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        while piece := file.read(_PIECE):
-            sha.update(piece)
-            if give_up is not None and give_up():
-                raise GaveUp
+    _feed(sha.update, path, stamp, give_up)
     return Digest(sha.hexdigest())
 
 
-def _all_names(path: str | Path, give_up: Callable[[], bool] | None) -> Names:
+def _feed(
+    take: Callable[[bytes], object], path: str | Path, stamp: Stamp, give_up: Callable[[], bool] | None
+) -> None:
+    """Give the content of a file in this state to `take`, with as few calls as can be: most files are small.
+
+    Each call lets go of the interpreter's lock, and a job that computes gives it back after 5 ms.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        left = stamp[2]
+        while left > 0 and (piece := os.read(descriptor, min(left, _PIECE))):
+            take(piece)
+            left -= len(piece)
+            if give_up is not None and give_up():
+                raise GaveUp
+            if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116 - as above
+                raise Changed(f"'{path}' has changed")
+    finally:
+        os.close(descriptor)
+
+
+def _all_names(path: str | Path, stamp: Stamp, give_up: Callable[[], bool] | None) -> Names:
     from gittrack.data.dvc.objects import Hashes  # most repositories have nothing of DVC's
 
     hashes = Hashes()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        while piece := file.read(_PIECE):
-            hashes.update(piece)
-            if give_up is not None and give_up():
-                raise GaveUp
+    _feed(hashes.update, path, stamp, give_up)
     return Names(*hashes.finish())

@@ -22,7 +22,7 @@ from stat import S_ISREG
 from gittrack import config as configs
 from gittrack.config import Config
 from gittrack.data import hashing
-from gittrack.data.known import GaveUp, KnownDigests, Stamp, stamp_of
+from gittrack.data.known import Changed, GaveUp, KnownDigests, Stamp, stamp_of
 from gittrack.entities.record import DataFile, Digest
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture
@@ -57,7 +57,7 @@ class Found:
     lost: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Input:
     """One file that was read: where it is, how it was then, what it held, and what DVC says that it should."""
 
@@ -99,6 +99,7 @@ class Reads:
         self._told = opens.Told(self._folder)
         self._seen = 0
         self._inputs: dict[str, _Input] = {}
+        self._hashed: dict[str, _Input] = {}  # and not looked at yet to be kept
         self._declared: set[str] = set()
         self._changed_by_job: set[str] = set()
         self._kept_bytes = self._kept_files = 0
@@ -186,36 +187,34 @@ class Reads:
         while not self._ended.wait(_LOOK_S):
             with self._busy, contextlib.suppress(OSError, GittrackError, ValueError):
                 self._collect()
-                self._settle()
+                if not self._hash_new():
+                    self._keep()  # not before all was read: of a folder it has to be known how large it is
                 self._known.save()
 
-    def _settle(self) -> None:
-        """Hash what was not hashed yet, the small files first, and keep what may be kept."""
+    def _hash_new(self) -> bool:
+        """Hash what was not hashed yet, the small files first; whether there was any."""
         waiting = [
             (name, one)
             for name, one in list(self._inputs.items())
             if one.digest is None and not one.lost and not self._is_declared(name)
         ]
         waiting.sort(key=lambda found: found[1].stamp[2])
-        hashed = []
         for name, one in waiting:
             if self._is_late():
-                return
-            with contextlib.suppress(GaveUp):
-                self._hash(name, one)
-            if one.digest is not None:
-                hashed.append((name, one))
-        self._keep(hashed)
+                break
+            self._hash(name, one)
+        return bool(waiting)
 
     def _is_late(self) -> bool:
         return self._until is not None and time.monotonic() > self._until
 
     def _hash(self, name: str, one: _Input) -> None:
         try:
-            if stamp_of(os.stat(one.file)) == one.stamp:  # noqa: PTH116 - there may be very many
-                one.digest = self._digest(name, one)
-            else:
-                one.lost = "it changed after it was read"
+            one.digest = self._digest(name, one)
+        except GaveUp:
+            pass
+        except Changed:
+            one.lost = "it changed after it was read"
         except FileNotFoundError:
             one.lost = "it was removed after it was read"
         except OSError as error:
@@ -223,47 +222,55 @@ class Reads:
         else:
             is_kept = one.is_dvcs and one.known is not None and one.known.is_here
             one.kept_by = "outside" if name.startswith("/") else "dvc" if is_kept else "nobody"
+            self._hashed[name] = one
 
     def _digest(self, name: str, one: _Input) -> Digest:
         one.known = None if name.startswith("/") else self._dvc.find(name)
         if one.known is None:
-            return self._known.digest(one.file, give_up=self._is_late)[0]
-        names, _ = self._known.names(one.file, give_up=self._is_late)
+            return self._known.digest(one.file, one.stamp, give_up=self._is_late)[0]
+        names, _ = self._known.names(one.file, one.stamp, give_up=self._is_late)
         one.is_dvcs = one.known.is_named(names)
         return names.digest
 
-    def _keep(self, hashed: list[tuple[str, _Input]]) -> None:
-        wanted = [one for name, one in hashed if self._decide(name, one) == "cache"]
-        missing = [one for one in wanted if one.digest is not None and not self._files.has(one.digest)]
-        if self._is_late():
-            wanted = [one for one in wanted if one not in missing]
-            missing = []
+    def _keep(self) -> None:
+        """Keep what may be kept; of very many in a folder all or none, for they are one entry."""
+        missing = {}
+        for name, one in self._hashed.items():
+            if one.kept_by == "nobody" and self._files.has(_known_digest(one)):
+                one.kept_by = "cache"
+            elif one.kept_by == "nobody" and not self._is_declared(name):
+                missing[name] = one
+        self._hashed = {}
+        groups = [{name: missing[name] for name in names} for names in grouped(missing).values()]
+        wanted: list[_Input] = []
+        for group in sorted(groups, key=_size_of):
+            if not self._is_late() and self._may_keep(group):
+                wanted += group.values()
+        self._store(wanted)
+
+    def _may_keep(self, group: Mapping[str, _Input]) -> bool:
+        """Whether to keep what nobody keeps: the one place that decides it."""
+        size, largest = _size_of(group), max(one.stamp[2] for one in group.values())
+        is_much = self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files + len(group) > MAX_KEPT_FILES
+        if is_much or largest > self._config.capture_data_max_bytes:
+            return False
+        if any(_is_secret(name, one) for name, one in group.items()):
+            return False
+        self._kept_bytes += size
+        self._kept_files += len(group)
+        return True
+
+    def _store(self, wanted: list[_Input]) -> None:
         try:
-            stored = hashing.keep_files([Path(one.file) for one in missing], self._files)
+            stored = hashing.keep_files([Path(one.file) for one in wanted], self._files)
         except (OSError, GittrackError):  # a full disk, or a file that has just gone: kept by nobody
-            wanted = [one for one in wanted if one.digest is not None and self._files.has(one.digest)]
+            wanted = [one for one in wanted if self._files.has(_known_digest(one))]
         else:
-            for one, (digest, _) in zip(missing, stored, strict=True):
+            for one, (digest, _) in zip(wanted, stored, strict=True):
                 if digest != one.digest:
                     one.lost = "it changed after it was read"
         for one in wanted:
             one.kept_by = "cache"
-
-    def _decide(self, name: str, one: _Input) -> str:
-        """Return who shall keep an input: the one place that decides it."""
-        size = one.stamp[2]
-        if one.kept_by != "nobody":  # it lies outside, or DVC has it
-            return one.kept_by
-        if one.digest is not None and self._files.has(one.digest):
-            return "cache"
-        is_much = self._kept_bytes + size > MAX_KEPT_BYTES or self._kept_files >= MAX_KEPT_FILES
-        if is_much or size > self._config.capture_data_max_bytes:
-            return "nobody"
-        if is_secret_name(os.fsencode(name)) or (size <= _SCANNED and _has_token(one.file)):
-            return "nobody"
-        self._kept_bytes += size
-        self._kept_files += 1
-        return "cache"
 
     def finish(self, *, hurry: bool) -> Found:
         """Return what the run has read until now; the run ends.
@@ -281,7 +288,8 @@ class Reads:
                 self._collect()
                 if self._is_late():
                     lost.append("data: there was no time to look at all that it read")
-                self._settle()
+                self._hash_new()
+                self._keep()
             else:
                 lost.append("data: there was no time to look at what it read last")
         except (OSError, GittrackError, ValueError) as error:
@@ -368,9 +376,15 @@ def _known_digest(one: _Input) -> Digest:
     return one.digest
 
 
-def _has_token(file: str) -> bool:
+def _size_of(group: Mapping[str, _Input]) -> int:
+    return sum(one.stamp[2] for one in group.values())
+
+
+def _is_secret(name: str, one: _Input) -> bool:
+    if is_secret_name(os.fsencode(name)):
+        return True
     try:
-        return has_token(Path(file).read_bytes())
+        return one.stamp[2] <= _SCANNED and has_token(Path(one.file).read_bytes())
     except OSError:
         return False
 

@@ -13,7 +13,8 @@ _SYSTEM = (
     "/sys", "/usr", "/var", "/Library", "/System", "/private/etc", "/private/var",
 )  # fmt: skip
 _NEVER = frozenset({".git", ".gittrack", ".dvc", ".hg", "__pycache__"})
-_PROGRAM = re.compile(r"/lib/python\d|/(site|dist)-packages/|\.(pyc|pyo|pyd|dll|dylib)$|\.so(\.[\d.]+)?$")
+_PROGRAMS = re.compile(r"/lib/python\d|/(site|dist)-packages/")
+_PROGRAM = re.compile(r"\.(pyc|pyo|pyd|dll|dylib)$|\.so(\.[\d.]+)?$")
 _SOURCE = (".py", ".pyi", ".pth")
 _FEW = 100  # more files or folders in one folder become one entry of a run's file, which people read
 
@@ -34,7 +35,7 @@ class Whereabouts:
         outside = (*_SYSTEM, *prefixes, base, os.path.realpath(temporary))
         self._outside = tuple(f"{folder}/" for folder in outside if folder != "/")
         self._home = os.path.realpath(Path.home()) + "/."
-        self._folders: dict[str, str] = {}
+        self._folders: dict[str, str | None] = {}
 
     def name(self, path: str) -> str | None:
         """Return how a run's file names the data at an absolute path; None for what is no data.
@@ -43,15 +44,22 @@ class Whereabouts:
         """
         folder, _, name = path.rpartition("/")
         if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder or "/")
-        real = f"{self._folders[folder].rstrip('/')}/{name}"
-        if _PROGRAM.search(real) or real.startswith(self._environments):
+            self._folders[folder] = self._name_folder(folder)
+        place = self._folders[folder]
+        if place is None or name in _NEVER or _PROGRAM.search(name):
             return None
-        if real.startswith(f"{self._root}/"):
-            inside = real[len(self._root) + 1 :]
-            return None if _NEVER.intersection(inside.split("/")) else inside
-        is_foreign = real.startswith((*self._outside, self._home)) or real.endswith(_SOURCE)
-        return None if is_foreign or _NEVER.intersection(real.split("/")) else real
+        is_foreign = place[:1] == "/" and (name.endswith(_SOURCE) or f"{place}{name}".startswith(self._home))
+        return None if is_foreign else place + name
+
+    def _name_folder(self, folder: str) -> str | None:
+        """Return what comes before the name of data in a folder; None where there is no data in it."""
+        real = os.path.realpath(folder or "/").rstrip("/") + "/"
+        if _PROGRAMS.search(real) or real.startswith(self._environments):
+            return None
+        is_inside = real.startswith(f"{self._root}/")
+        place = real[len(self._root) + 1 :] if is_inside else real
+        is_foreign = not is_inside and real.startswith((*self._outside, self._home))
+        return None if is_foreign or _NEVER.intersection(place.split("/")) else place
 
 
 def grouped(paths: Iterable[str]) -> dict[str, list[str]]:
