@@ -203,24 +203,6 @@ def test_the_metadata_are_read_again_only_when_something_was_installed(repo, tmp
     assert layout.unsaved.environment(second).is_file()
 
 
-def test_a_run_names_the_distributions_that_it_imported_and_no_others(repo) -> None:
-    assert script(repo, "import yaml\nwith gittrack.start_run(): import iniconfig").returncode == 0
-    assert only_run(repo).imports == ("iniconfig", "pyyaml")
-
-
-def test_who_only_watches_a_command_does_not_name_its_own_imports(repo) -> None:
-    argv = [sys.executable, "-m", "gittrack", "run", "--", "true"]
-    assert subprocess.run(argv, cwd=repo, check=False).returncode == 0
-    assert only_run(repo).imports == ()
-
-
-def test_a_job_that_joins_the_run_of_a_command_names_its_imports(repo) -> None:
-    code = "import gittrack, iniconfig; gittrack.log_metric('x', 1)"
-    argv = [sys.executable, "-m", "gittrack", "run", "--", sys.executable, "-c", code]
-    assert subprocess.run(argv, cwd=repo, check=False).returncode == 0
-    assert "iniconfig" in only_run(repo).imports  # and what gittrack itself imports there
-
-
 def test_an_environment_of_before_is_read_as_it_was() -> None:
     old = {"python": {"version": "3.11.7"}, "platform": {"system": "Linux"}, "distributions": {"a": "1"}}
     assert formats.load_environment(formats.dump_environment(old)) == old

@@ -74,7 +74,7 @@ RUNS = st.builds(
     metrics=st.dictionaries(TEXT, st.builds(MetricSummary, FLOATS, INT64, FLOATS, FLOATS, COUNTS), max_size=3),
     series=st.none() | st.builds(Series, COUNTS, DIGESTS, DIGESTS), tags=st.dictionaries(TEXT, TEXT, max_size=3),
     artifacts=tuples(st.builds(Artifact, PATHS, DIGESTS, COUNTS)), models=tuples(MODELS), volatile=tuples(TEXT),
-    error=st.none() | TEXT, lost=tuples(TEXT),
+    imports=st.none() | tuples(TEXT), error=st.none() | TEXT, lost=tuples(TEXT),
 )  # fmt: skip
 EVENTS = st.builds(
     Event, subject=IDS, op=st.sampled_from(["set_tag", "delete_tag", "delete", "restore"]), key=st.none() | TEXT,
@@ -131,7 +131,8 @@ FULL = RunRecord(
     command=Command(("python", "a.py"), "src", {"TZ": "UTC"}, 0), environment=D, parent_run_id=R, repro_of=R,
     supersedes=(D,), data=(DataFile("a.csv", D, 1, "git", 1),), params={"lr": 0.1},
     metrics={"loss": MetricSummary(0.1, 1, 0.1, 0.2, 2)}, series=Series(2, D, D), tags={"a": "b"},
-    artifacts=(Artifact("a.png", D, 3),), volatile=("logs/*",), error="no", lost=("one",),
+    artifacts=(Artifact("a.png", D, 3),), volatile=("logs/*",), imports=("numpy",),
+    error="no", lost=("one",),
 )  # fmt: skip
 
 
@@ -164,8 +165,7 @@ HOSTILE = [
 ]  # fmt: skip
 FREE = {
     "experiment", "name", "user", "host", "id", "branch", "reason", "argv", "env", "kept_by", "params", "tags",
-    "volatile",
-    "error", "lost", "state", "left_out",
+    "volatile", "imports", "error", "lost", "state", "left_out",
 }  # fmt: skip
 PATHS_THAT_ARE_WRITTEN_TO = [
     ("artifacts", 0, "path"),

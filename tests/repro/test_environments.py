@@ -267,14 +267,16 @@ def test_auto_rebuilds_only_what_the_job_imported(repo: Path, tmp_path: Path) ->
     seen = replace(plan, differences=(Difference("environment", "six", "1.16.0", None),))
     patch = replace(plan, differences=(Difference("environment", "python version", "3.11.1", "3.11.2"),))
     minor = replace(plan, differences=(Difference("environment", "python version", "3.11.1", "3.12.1"),))
-    unknown = replace(unseen, originals=(replace(run, imports=()),))
+    unknown = replace(unseen, originals=(replace(run, imports=None),))
+    nothing = replace(seen, originals=(replace(run, imports=()),))
 
-    assert [bool(matters(one)) for one in (unseen, seen, patch, minor, unknown)] == [
+    assert [bool(matters(one)) for one in (unseen, seen, patch, minor, unknown, nothing)] == [
         False,
         True,
         False,
         True,
         True,
+        False,
     ]
     with way(unseen, Mode.AUTO).hold(unseen, None) as interpreter:
         assert (interpreter.how, interpreter.program) == ("current", Path(sys.executable))

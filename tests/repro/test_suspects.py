@@ -177,14 +177,18 @@ def test_modules_are_known_by_their_distribution() -> None:
 
 def test_a_distribution_that_the_job_imports_is_the_most_likely(repo: Path) -> None:
     code = """\
-import gittrack, os
-if os.getenv("GHOSTS"): import ghost
+import ghost, gittrack, os
 with gittrack.start_run():
-    gittrack.log_metric("x", os.getpid())
+    gittrack.log_metric("x", os.getpid(), step=int(os.getenv("GHOSTS", 0)))
 """
     write(
         repo,
-        {"train.py": code, "lib/ghost-1.0.dist-info/METADATA": "", "lib/spook-1.0.dist-info/METADATA": ""},
+        {
+            "train.py": code,
+            "lib/ghost.py": "",
+            "lib/ghost-1.0.dist-info/RECORD": "ghost.py,sha256=abc,0\n",
+            "lib/spook-1.0.dist-info/METADATA": "",
+        },
     )
     job(repo, "python", "train.py", env={"PYTHONPATH": str(repo / "lib")})
 

@@ -61,8 +61,8 @@ def _facts(run: RunRecord) -> Iterator[Fact]:
     yield from (("command", key, value) for key, value in _command(run.command) if value not in (None, ""))
     if run.environment:
         yield "environment", "digest", run.environment
-    if run.imports:
-        yield "environment", "imports", ", ".join(run.imports)
+    if run.imports is not None:
+        yield "environment", "imports", ", ".join(run.imports) or "no distribution"
     yield from (("data", entry.path, _kept(entry)) for entry in run.data)
     yield from (("artifacts", entry.path, _kept(entry)) for entry in run.artifacts)
     if run.volatile:

@@ -242,7 +242,7 @@ class RunRecord:
         experiment_id: The id of its experiment, when it is not the one that the name has by itself: the experiment
             was renamed, or its name was used before.
         seen: Newest events about the run that a resumed run has taken in.
-        imports: Distributions that the job imported, by name; empty when that is not known.
+        imports: Distributions that the job imported, by name; None when that is not known.
     """
 
     run_id: RunId
@@ -271,7 +271,7 @@ class RunRecord:
     artifacts: tuple[Artifact, ...] = ()
     models: tuple[UsedModel, ...] = ()
     volatile: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
+    imports: tuple[str, ...] | None = None
     error: str | None = None
     lost: tuple[str, ...] = ()  # what the record is known to lack, in words
 

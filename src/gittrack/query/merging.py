@@ -41,7 +41,7 @@ def merge(
         models=_distinct(runs, "models"),
         supersedes=tuple(sorted(_distinct(runs, "supersedes"))),
         volatile=_distinct(runs, "volatile"),
-        imports=tuple(sorted(_distinct(runs, "imports"))),
+        imports=_imports(runs),
         lost=_distinct(runs, "lost"),
         metrics=points.summaries(),
         series=_series(points) if len(parts) > 1 else latest.series,
@@ -57,6 +57,11 @@ def _series(points: SortedPoints) -> Series | None:
 
 def _end(run: RunRecord) -> float:
     return float("inf") if run.end_time is None else run.end_time
+
+
+def _imports(runs: Sequence[RunRecord]) -> tuple[str, ...] | None:
+    known = [run.imports for run in runs if run.imports is not None]
+    return tuple(sorted({name for names in known for name in names})) if len(known) == len(runs) else None
 
 
 def _distinct(runs: Iterable[RunRecord], name: str) -> tuple[Any, ...]:

@@ -306,13 +306,8 @@ def _remember(layout: Layout, fingerprint: str, facts: Installed, memory: dict[s
             draft.replace(layout.index / f"{name}-{fingerprint}.json")
 
 
-_BY_SITE = {"_distutils_hack"}  # imported by every Python that has setuptools, before the job begins
-
-
-def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str]:
-    """Return the distributions of which this process has imported a module, by name; empty when that is not known.
-
-    Of a namespace that several distributions share, all count.
+def modules(layout: Layout, roots: Sequence[Path] = ()) -> dict[str, list[str]] | None:
+    """Return which distributions have a top-level module of a name; None when that is not known.
 
     Args:
         layout: Where the store is.
@@ -322,9 +317,7 @@ def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str]:
         (taken for place, taken in _taken.items() if place[:2] == (os.getpid(), layout.private)), None
     )
     fingerprint = taken.fingerprint if taken else _fingerprint(installed.scan(sys.path), roots)
-    modules = _memory(layout.index / f"modules-{fingerprint}.json")
-    tops = {name.partition(".")[0] for name in list(sys.modules)} - _BY_SITE
-    return sorted({name for top in tops & modules.keys() for name in modules[top]} - {RECORDER})
+    return _memory(layout.index / f"modules-{fingerprint}.json") or None
 
 
 @cache

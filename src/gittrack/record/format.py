@@ -92,7 +92,9 @@ def dump_run(run: RunRecord) -> bytes:
                 artifacts=[{"path": a.path, "digest": a.digest, "size": a.size} for a in run.artifacts],
                 models=[_model_document(used) for used in run.models],
                 volatile=list(run.volatile),
-                imports=list(run.imports),
+            ),
+            **({} if run.imports is None else {"imports": list(run.imports)}),
+            **_given(
                 error=run.error,
                 lost=list(run.lost),
             ),
@@ -259,7 +261,7 @@ class _Reader:
             artifacts=self._list("artifacts", self._nested(_Reader._artifact)),
             models=self._list("models", self._nested(_Reader._model)),
             volatile=self._list("volatile", _str),
-            imports=self._list("imports", _str),
+            imports=self._maybe("imports", _strs),
             error=self._maybe("error", _str),
             lost=self._list("lost", _str),
         )
@@ -450,6 +452,10 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any], Any]:
 
 def _texts(value: Any) -> dict[str, str]:
     return {key: _str(entry) for key, entry in _mapping(value).items()}
+
+
+def _strs(value: Any) -> tuple[str, ...]:
+    return tuple(map(_str, _sequence(value)))
 
 
 def _digests(value: Any) -> dict[str, Digest]:

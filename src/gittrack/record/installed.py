@@ -19,6 +19,7 @@ from gittrack.store import digest as digests
 _SEPARATORS = re.compile(r"[-_.]+")
 _UNHASHED = b",,"  # ends the line of a file that is made after the installation, as bytecode is
 _MODULE = re.compile(rb"[^/,.]+")
+_NEEDS = re.compile(rb"^Requires-Dist:[ \t]*([A-Za-z0-9._-]+)", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -112,6 +113,14 @@ def _record(place: Place) -> list[bytes]:
             if not line.startswith(others) and not line.endswith(_UNHASHED)
         ]
     )
+
+
+def requirements(place: Place) -> set[str] | None:
+    """Return the names of what a distribution needs, also for its extras; None when its metadata do not tell."""
+    head = (_read(f"{place.path}/METADATA") or b"").partition(b"\n\n")[0]
+    if not head:  # an egg's, which has more than one form
+        return None
+    return {normal(name.decode()) for name in _NEEDS.findall(head)}
 
 
 def _modules(lines: list[bytes]) -> set[str]:

@@ -344,14 +344,16 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     datasets = {use(dataset): dataset for dataset in run.datasets}
     models = dict.fromkeys(run.models)
     volatile = dict.fromkeys(run.volatile)
-    imports = set(run.imports)
+    imports = run.imports
     name = run.name
     for fact in facts:
         params.update(fact.get("params", {}))
         tags.update(fact.get("tags", {}))
         name = fact.get("name", name)
         volatile.update(dict.fromkeys(fact.get("volatile", ())))
-        imports.update(fact.get("imports", ()))
+        if "imports" in fact and (imports is not None or not run.supersedes):
+            # what one part of a resumed run has imported is not all, where nobody knows of the other
+            imports = tuple(sorted({*(imports or ()), *fact["imports"]}))
         if "untag" in fact:
             tags.pop(fact["untag"], None)
         if "artifact" in fact:
@@ -374,7 +376,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         params=params,
         tags=tags,
         volatile=tuple(volatile),
-        imports=tuple(sorted(imports)),
+        imports=imports,
         datasets=tuple(datasets.values()),
         models=tuple(models),
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),

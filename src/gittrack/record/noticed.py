@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gittrack.entities.record import RunId
 from gittrack.errors import Conflict, StorageFailed
 from gittrack.record import opens, reads, values
-from gittrack.record.environment import imported
+from gittrack.record.imports import imported
 from gittrack.record.journal import Journal
 from gittrack.record.project import Project
 
@@ -59,11 +59,14 @@ class Noticed:
                 self._reads.take(accesses.read, accesses.written)
 
     def tell_imports(self) -> None:
-        """Record which distributions this process has imported."""
+        """Record which distributions the job has imported in this process."""
         if not self._is_job or not self.is_mine:
             return
-        found = imported(self._project.layout, (self._project.root, self._project.home))
-        if found:
+        try:
+            found = imported(self._project.layout, (self._project.root, self._project.home))
+        except Exception:  # noqa: BLE001 - anything may stand in `sys.modules`; then it is not known
+            return
+        if found is not None:
             self._tell({"imports": found})
 
     def tell_reads(self, *, hurry: bool) -> None:

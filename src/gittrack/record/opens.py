@@ -1,7 +1,7 @@
 """The files that this process opens, noted by an audit hook from the import of gittrack on.
 
-Python never lets go of an audit hook, and shows it every event: calls of `id`, imports, sockets. So it returns at
-once for all but four kinds, and holds what it needs in local variables: at the interpreter's end those of the module
+Python never lets go of an audit hook, and shows it every event: calls of `id`, sockets, `exec`. So it returns at
+once for all but five kinds, and holds what it needs in local variables: at the interpreter's end those of the module
 are gone.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gittrack.data.known import Stamp, stamp_of
+from gittrack.record import importers
 
 MAX_PATHS = 100_000
 
@@ -108,7 +109,9 @@ def _append(spool: str, line: bytes) -> None:
         os.close(descriptor)
 
 
-def _hook_with(note: Callable[[Any, int, int], None]) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook_with(
+    note: Callable[[Any, int, int], None], judge: Callable[[str], None]
+) -> Callable[[str, tuple[Any, ...]], None]:
     now = state
     changed = os.O_CREAT
 
@@ -122,6 +125,8 @@ def _hook_with(note: Callable[[Any, int, int], None]) -> Callable[[str, tuple[An
                 note(args[1], changed, 2)
             elif event == "sqlite3.connect":
                 note(args[0], 0, 2)
+            elif event == "import":
+                judge(args[0])
         except Exception:  # noqa: BLE001, S110 - what is raised here would keep the job from opening its file
             pass
 
@@ -161,7 +166,7 @@ def install(spools: tuple[str, ...]) -> None:
         return
     state.installed = True
     state.spools = spools
-    sys.addaudithook(_hook_with(_note))
+    sys.addaudithook(_hook_with(_note, importers.judge))
 
 
 class Told:

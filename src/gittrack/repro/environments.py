@@ -130,9 +130,10 @@ def matters(plan: Plan) -> tuple[Difference, ...]:
     All of them where nobody knows what it imported. Of Python's version the first two numbers count.
     """
     found = [one for one in plan.differences if one.kind == "environment"]
-    imports = set() if plan.is_command else {name for run in plan.originals for name in run.imports}
-    if not imports:
+    known = [run.imports for run in plan.originals if run.imports is not None]
+    if plan.is_command or len(known) < len(plan.originals):
         return tuple(found)
+    imports = {name for names in known for name in names}
     return tuple(one for one in found if _is_seen(one, imports))
 
 

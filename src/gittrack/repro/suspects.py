@@ -100,7 +100,7 @@ def rank(evidence: Evidence) -> tuple[Suspect, ...]:
 def _imported(evidence: Evidence) -> Mapping[str, str]:
     """Return the distributions that the job uses, each with how that is known; the record knows best."""
     recorded = evidence.run.imports
-    if recorded:
+    if recorded is not None:
         return dict.fromkeys((name.lower().replace("_", "-") for name in recorded), "imported by the job")
     direct = distributions_of(evidence.facts.modules)
     indirect = {
