@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gittrack.data import hashing
 from gittrack.entities.record import DataFile, RunRecord
 from gittrack.record import opens
 from gittrack.record.project import Project
@@ -18,7 +19,7 @@ from gittrack.record.whereabouts import Whereabouts, grouped
 from gittrack.store import digest as digests
 from gittrack.store.objects import FileStore
 from tests.conftest import commit_all, python, write
-from tests.record.processes import layout_at, only_run
+from tests.record.processes import layout_at, only_run, sealed_runs
 
 IGNORED = {".gitignore": "data/\nconf.py\n"}
 
@@ -333,3 +334,130 @@ def test_a_sweep_does_not_fill_the_list_of_files_with_what_gittrack_writes(proje
     first, *later = map(int, python(project, code).stdout.split())
 
     assert later == [first, first]
+
+
+OVERWRITE = "open('data/train.csv', 'w').write('other')"
+
+
+AT_ONCE = (
+    "import gittrack\nfrom gittrack.data import known\nknown.RACY_NS = 0\n"  # what it holds is remembered
+)
+
+
+def overwritten(root: Path) -> tuple[RunRecord, RunRecord, str]:
+    """Return a run that reads a file, one that overwrites it then, and what that wrote to stderr."""
+    job(root, f"{AT_ONCE}with gittrack.start_run(): open('data/train.csv').read()")
+    first = only_run(root)
+    stderr = job(root, f"{AT_ONCE}with gittrack.start_run(): open('data/train.csv').read(); {OVERWRITE}")
+    [second] = [run for run in sealed_runs(root) if run.run_id != first.run_id]
+    return first, second, stderr
+
+
+def test_a_file_that_the_job_overwrites_after_reading_it_is_known_when_an_earlier_run_had_it(project) -> None:
+    first, second, stderr = overwritten(project)
+    assert read(first) == {"data/train.csv": "cache"}
+    assert (second.data, second.lost) == (first.data, ())
+    assert "not kept" not in stderr
+
+
+def test_a_file_that_the_job_overwrites_after_it_was_hashed_is_known(project) -> None:
+    wait = "import time\nfrom gittrack.record import reads\nrun = gittrack.active_run()\n"
+    wait += "while not any(one.kept_by == 'cache' for one in run._noticed._reads._inputs.values()): time.sleep(0.01)\n"
+    digest = digests.of_file(project / "data/train.csv")
+    run = recorded(project, f"open('data/train.csv').read()\n{wait}{OVERWRITE}")
+    assert [(entry.path, entry.digest, entry.kept_by) for entry in run.data] == [
+        ("data/train.csv", digest, "cache")
+    ]
+    assert run.lost == ()
+
+
+def test_of_a_large_file_that_the_job_overwrites_the_digest_alone_is_known(project) -> None:
+    write(project, {".gittrack/config.yaml": "capture_data_max_bytes: 3\n"})
+    first, second, stderr = overwritten(project)
+    assert read(first) == {"data/train.csv": "nobody"}
+    assert second.data == first.data
+    assert second.lost == (
+        "data 'data/train.csv': it changed after it was read, and nobody keeps what it was",
+    )
+    assert "gittrack keep" not in stderr
+
+
+RESUME = "import gittrack, sys, os\nwith gittrack.start_run(run_id=sys.argv[1]):\n    "
+
+
+def resumed(root: Path, code: str) -> RunRecord:
+    """Return the only run there is after another process has gone on with it and done `code`."""
+    [before] = sealed_runs(root)
+    done = python(root, f"import warnings; warnings.simplefilter('always')\n{RESUME}{code}", before.run_id)
+    assert done.returncode == 0
+    return max(sealed_runs(root), key=lambda run: len(run.supersedes))
+
+
+def test_what_the_later_part_of_a_resumed_run_reads_is_its_data_too(project) -> None:
+    write(project, {"data/test.csv": "5,6"})
+    first = recorded(project, "open('data/train.csv').read()")
+    run = resumed(
+        project, "open('data/train.csv').read(); open('data/test.csv').read(); open('notes.txt').read()"
+    )
+    assert read(run) == {"data/test.csv": "cache", "data/train.csv": "cache"}
+    assert first.data[0] in run.data
+    assert run.lost == ()
+
+
+def test_a_file_that_changes_between_the_parts_of_a_run_is_named_and_stays_as_it_was_first(project) -> None:
+    first = recorded(project, "open('data/train.csv').read()")
+    write(project, {"data/train.csv": "other"})
+    run = resumed(project, "open('data/train.csv').read()")
+    assert run.data == first.data
+    assert run.lost == ("data 'data/train.csv': it changed before the run was resumed",)
+
+
+def test_the_same_content_written_anew_between_the_parts_is_the_same_data(project) -> None:
+    content = (project / "data/train.csv").read_bytes()
+    first = recorded(project, "open('data/train.csv').read()")
+    (project / "data/train.csv").unlink()
+    write(project, {"data/train.csv": content})
+    run = resumed(project, "open('data/train.csv').read()")
+    assert (run.data, run.lost) == (first.data, ())
+
+
+def test_a_checkpoint_of_the_run_is_not_its_input_and_one_that_may_be_is_named(project) -> None:
+    recorded(
+        project,
+        "open('data/a.ckpt', 'w').write('12'); open('data/b.ckpt', 'w').write('123')\n"
+        "gittrack.log_artifact('data/a.ckpt')",
+    )
+    run = resumed(project, "open('data/a.ckpt').read(); open('data/b.ckpt').read()")
+    assert run.data == ()
+    assert run.lost == (
+        "data 'data/b.ckpt': it is newer than the run, which may have made it before it was resumed",
+    )
+
+
+def test_code_that_changed_before_a_run_is_resumed_is_named(project) -> None:
+    recorded(project, "pass")
+    write(project, {"train.py": "other"})
+    assert resumed(project, "open('train.py').read()").lost == (
+        "code: it changed before the run was resumed",
+    )
+
+
+def test_a_folder_of_very_many_files_has_what_all_parts_have_read(project) -> None:
+    write(project, {f"data/many/{number}": str(number) for number in range(360)})
+    first = recorded(project, "[open(f'data/many/{number}').read() for number in range(120)]")
+    run = resumed(project, "[open(f'data/many/{number}').read() for number in range(110, 240)]")
+    [entry] = run.data
+    manifest = dict(hashing.manifest_entries(FileStore(layout_at(project)).read(entry.digest)))
+    assert (first.data[0].files, entry.files, len(manifest)) == (120, 240, 240)
+    assert (entry.size, entry.kept_by) == (sum(len(str(number)) for number in range(240)), "cache")
+    assert run.lost == ()
+
+
+def test_an_amended_run_has_no_more_data(project) -> None:
+    first = recorded(project, "pass")
+    job(
+        project,
+        f"import gittrack\nopen('data/train.csv').read()\ngittrack.Client().log_metric('{first.run_id}', 'a', 1)",
+    )
+    run = max(sealed_runs(project), key=lambda run: len(run.supersedes))
+    assert (run.data, set(run.metrics)) == ((), {"a"})

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ def record(
         lost=tuple(map(values.shortened, lost)),
     )
     return run, capture
+
+
+def again(project: Project, config: Config, run: RunRecord) -> tuple[RunRecord, Capture | None]:
+    """Return a run that goes on after its end, and the code that is here now; its record keeps that of its start."""
+    lost: list[str] = []
+    capture = code(project, config, lost)
+    if capture is not None and run.code is not None and capture.code.code_tree != run.code.code_tree:
+        lost.append("code: it changed before the run was resumed")
+    known = (*run.lost, *map(values.shortened, lost))
+    return replace(
+        run, status="RUNNING", end_time=None, error=None, lost=tuple(dict.fromkeys(known))
+    ), capture
 
 
 def _one_name(given: str | None, tagged: str | None) -> str | None:

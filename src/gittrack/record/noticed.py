@@ -83,7 +83,7 @@ class Noticed:
             found = reads.Found(lost=[f"data: what it read ({error})"])
         self._tell(*({"data": asdict(entry)} for entry in found.entries))
         self._tell(*({"lost": values.shortened(lost)} for lost in found.lost))
-        reads.warn_of(found.entries)
+        reads.warn_of(found)
 
     def _tell(self, *facts: Mapping[str, Any]) -> None:
         with suppress(StorageFailed, Conflict):  # told when the run ends

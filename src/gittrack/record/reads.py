@@ -13,7 +13,7 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +23,13 @@ from gittrack import config as configs
 from gittrack.config import Config
 from gittrack.data import hashing
 from gittrack.data.known import Changed, GaveUp, KnownDigests, Stamp, stamp_of
-from gittrack.entities.record import DataFile, Digest
+from gittrack.entities.record import DataFile, Digest, RunRecord
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.git.screening import has_token, is_secret_name
 from gittrack.record import dvc, opens, readers
 from gittrack.record import format as formats
+from gittrack.record.earlier import Earlier
 from gittrack.record.project import Project
 from gittrack.record.warning import warn
 from gittrack.record.whereabouts import Whereabouts, grouped
@@ -51,10 +52,12 @@ class Found:
     Attributes:
         entries: Its data.
         lost: What is not known of it, in words.
+        gone: Paths of data that has changed since and that nobody keeps as it was: to keep it now is too late.
     """
 
     entries: list[DataFile] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -85,12 +88,21 @@ class Reads:
         config: The project's settings.
         capture: The run's code: what it holds is no data.
         folder: The run's live folder, where its other processes tell what they read.
+        earlier: What the run had read and made before, when it is resumed.
     """
 
-    def __init__(self, project: Project, config: Config, capture: Capture, folder: Path) -> None:
+    def __init__(
+        self,
+        project: Project,
+        config: Config,
+        capture: Capture,
+        folder: Path,
+        earlier: Earlier | None = None,
+    ) -> None:
         self._config = config
         self._capture = capture
         self._files = FileStore(project.layout)
+        self._earlier = earlier
         self._folder = str(folder)
         self._known = known_of(project.layout)
         self._dvc = dvc.Tracked(project)
@@ -125,7 +137,10 @@ class Reads:
         """
         name = self._name(path, stamp)
         if name is not None:
-            self._inputs.setdefault(name, _Input(path, stamp))
+            lost = (
+                self._earlier.objection(name, stamp) if self._earlier and name not in self._inputs else None
+            )
+            self._inputs.setdefault(name, _Input(path, stamp, lost=lost))
             if changed:
                 self._changed_by_job.add(name)
 
@@ -302,29 +317,52 @@ class Reads:
 
     def _found(self, lost: list[str]) -> Found:
         whole: dict[str, _Input] = {}
+        gone = set()
         for name, one in list(self._inputs.items()):
             if self._is_declared(name):
                 continue
-            reason = one.lost or self._doubt(name, one) or _unnameable(name)
+            reason = self._doubt(name, one) or _unnameable(name)
+            if self._is_known(name, one):
+                continue
             if reason is None:
                 whole[name] = one
-            else:
+                if one.kept_by in ("nobody", "outside") and not self._is_as_read(name, one):
+                    gone.add(name)
+                    reason = "it changed after it was read, and nobody keeps what it was"
+            if reason is not None:
                 lost.append(f"data {name!r}: {reason}")
         if opens.state.full:
             lost.append(f"data: it opened more than {opens.MAX_PATHS} files, and the others are not known")
         if len(lost) > _NAMED:
             lost[_NAMED:] = [f"data: {len(lost) - _NAMED} more files"]
-        return Found(self._entries(whole), lost)
+        return Found(self._entries(whole), lost, gone)
 
     def _doubt(self, name: str, one: _Input) -> str | None:
-        """Return why the digest is not that of what was read, None when it is."""
+        """Return why it is not known what was read, or who had it first; None when it is.
+
+        What a file held is known, though it has changed since, when it was hashed before that, by whatever run.
+        """
+        if one.digest is None and one.lost:
+            one.digest = self._known.find(one.stamp)
+            one.kept_by = "outside" if name.startswith("/") else "nobody"
         if one.digest is None:
-            return "there was no time to hash it"
+            return one.lost or "there was no time to hash it"
+        if one.kept_by in ("nobody", "cache") and not self._is_as_read(name, one):
+            one.kept_by = "cache" if self._files.has(one.digest) else "nobody"
+        return None if self._earlier is None else self._earlier.objection(name, one.stamp, one.digest)
+
+    def _is_as_read(self, name: str, one: _Input) -> bool:
         try:
             is_same = stamp_of(os.stat(one.file)) == one.stamp  # noqa: PTH116
         except OSError:
-            return "it was removed after it was read"
-        return None if is_same and name not in self._changed_by_job else "it changed after it was read"
+            return False
+        return is_same and name not in self._changed_by_job
+
+    def _is_known(self, name: str, one: _Input) -> bool:
+        """Whether the run had recorded the same before it was resumed."""
+        return (
+            self._earlier is not None and one.digest is not None and self._earlier.is_known(name, one.digest)
+        )
 
     def _entries(self, whole: dict[str, _Input]) -> list[DataFile]:
         """Return all inputs as entries: one for each file and folder of DVC's, whose name brings it back."""
@@ -347,11 +385,16 @@ class Reads:
         kept_by = kept.pop() if len(kept) == 1 else "dvc" if kept == {"dvc", "cache"} else "nobody"
         if names == [place]:
             return _of_file(place, inputs[0])
-        manifest = hashing.manifest_of((name[len(place) + 1 :], _known_digest(whole[name])) for name in names)
+        files = {name[len(place) + 1 :]: _known_digest(whole[name]) for name in names}
+        md5 = next((one.known.out.md5 for one in inputs if one.known and one.dvc_place == place), None)
+        before, known = (self._earlier.folders.get(place) if self._earlier else None) or (None, None)
+        if before is not None:
+            files, size, md5 = {**(known or {}), **files}, size + before.size, md5 or before.md5
+            kept_by = kept_by if before.kept_by == kept_by else "nobody"
+        manifest = hashing.manifest_of(files.items())
         with contextlib.suppress(OSError):  # a full disk: the digest still tells whether it is the same data
             self._files.put_bytes(manifest)
-        md5 = next((one.known.out.md5 for one in inputs if one.known and one.dvc_place == place), None)
-        return DataFile(place, digests.of_bytes(manifest), size, kept_by, len(names), "read", md5)
+        return DataFile(place, digests.of_bytes(manifest), size, kept_by, len(files), "read", md5)
 
 
 _NAMED = 20  # of what is lost; a run's file is read by people
@@ -421,16 +464,27 @@ def _pass_on() -> None:
     configs.pass_on("READS", os.pathsep.join(folders) if folders else None)
 
 
-def follow(project: Project, config: Config, capture: Capture | None, folder: Path) -> Reads | None:
-    """Return what follows the reads of a new run; None where it is switched off, or its code is not known."""
+def follow(
+    project: Project,
+    config: Config,
+    capture: Capture | None,
+    folder: Path,
+    earlier: RunRecord | None = None,
+) -> Reads | None:
+    """Return what follows the reads of a run that begins or is resumed, with the record of what it was `earlier`.
+
+    None where it is switched off, or the code is not known.
+    """
     if capture is None or not opens.state.installed or not config.capture_reads:
         return None
-    return Reads(project, config, capture, folder)
+    before = None if earlier is None else Earlier(earlier, FileStore(project.layout))
+    return Reads(project, config, capture, folder, before)
 
 
-def warn_of(entries: Iterable[DataFile]) -> None:
-    """Warn of the inputs that nobody keeps, each once in the life of this process."""
-    missing = [entry for entry in entries if entry.kept_by == "nobody" and entry.path not in _warned]
+def warn_of(found: Found) -> None:
+    """Warn of the inputs that nobody keeps and that can be kept, each once in the life of this process."""
+    unkept = [entry for entry in found.entries if entry.kept_by == "nobody"]
+    missing = [entry for entry in unkept if entry.path not in {*_warned, *found.gone}]
     if not missing:
         return
     _warned.update(entry.path for entry in missing)

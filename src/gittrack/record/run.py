@@ -190,11 +190,15 @@ class ActiveRun(ActiveView, ValueLog, InputLog, ArtifactLog):
         run = replace(
             sealed, supersedes=tuple(sorted(seals_of_it)), seen=tuple(seen), series=None, metrics={}
         )
-        if not amend:
-            origin.next_process()
-            run = replace(run, status="RUNNING", end_time=None, error=None)
+        if amend:
+            journal = begin.create(project, config, run, patch=patch, base=metrics)
+            noticed = Noticed(project, journal, run.run_id, is_job=False, reads=None)
+            return cls(project, run, journal, owner=True, capture=None, noticed=noticed)
+        origin.next_process()
+        run, capture = begin.again(project, config, run)
         journal = begin.create(project, config, run, patch=patch, base=metrics)
-        noticed = Noticed(project, journal, run.run_id, is_job=not amend, reads=None)
+        followed = reads.follow(project, config, capture, project.layout.live_run(run.run_id), earlier=sealed)
+        noticed = Noticed(project, journal, run.run_id, is_job=True, reads=followed)
         return cls(project, run, journal, owner=True, capture=None, noticed=noticed)
 
     @property
