@@ -27,6 +27,7 @@ READS_ENVIRONMENT = {
     "demo/tour.py": "the demo hands the user's environment on to the commands it runs, less what leads elsewhere",
     "git/command.py": "git is started with the user's environment, less what would change its answers",
     "record/environment.py": "Windows tells the names of the machine and of its processor nowhere else",
+    "record/interpreters.py": "a command's Python is found, and asked, with the variables that the command gets",
     "repro/uv.py": "uv is started as the user would start it: its own variables and pip's name the indexes",
     "record/identity.py": "Windows tells the name of the machine nowhere else",
 }

@@ -10,18 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gittrack import config as configs
 from gittrack.config import Config, Surroundings
 from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord, parse_run_id
 from gittrack.errors import AlreadyExists, GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
-from gittrack.record import live, names, origin, values
+from gittrack.record import interpreters, live, names, origin, values
 from gittrack.record import trust as trusting
 from gittrack.record.environment import host
 from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name, id_of
 from gittrack.record.journal import KEEPING, Journal, ended
 from gittrack.record.project import Project
-from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME
+from gittrack.record.system_tags import PARENT_RUN_ID, RUN_NAME, SOURCE, SOURCE_COMMAND
 from gittrack.record.value_log import texts_of
 from gittrack.record.warning import warn
 from gittrack.store.digest import random_hex
@@ -72,7 +73,7 @@ def record(
         process=process,
         code=None if capture is None else capture.code,
         command=command or origin.command(project.root, around.variables),
-        environment=environment(project, capture, lost),
+        environment=environment(project, capture, lost, command),
         parent_run_id=parent,
         repro_of=repeats,
         tags=kept if repeats is None else {**kept, **origin.repro_tags(around)},
@@ -158,18 +159,42 @@ _FRESH_S = 1.0
 _groups: dict[tuple[Path, str], tuple[float, Group]] = {}
 
 
-def environment(project: Project, capture: Capture | None, lost: list[str]) -> Digest | None:
-    """Return the digest of this process's environment, or None with the reason added to `lost`."""
+def environment(
+    project: Project, capture: Capture | None, lost: list[str], command: Command | None = None
+) -> Digest | None:
+    """Return the digest of the environment, or None with the reason added to `lost`.
+
+    It is that of the Python that a command runs in, as far as its words tell; else that of this process.
+    """
     try:
+        folder = Path.cwd() if command is None else project.root / command.cwd
+        python = None if command is None else interpreters.of_command(command.argv, folder, project.layout)
         return environments.record(
             project.layout,
             (project.root, project.home),
-            folder=Path.cwd(),
+            folder=folder,
             holds=None if capture is None else capture.holds,
+            python=python,
         )
     except (OSError, GittrackError) as error:
         lost.append(f"environment: {error}")
         return None
+
+
+def joined(project: Project, start: RunRecord) -> Digest | None:
+    """Return the environment of this process where a command has started it; None where the record has it.
+
+    Whoever watches a command knows its Python by the command's words at best.
+    """
+    is_child = configs.surroundings().run_id == start.run_id
+    if not is_child or start.command is None or start.tags.get(SOURCE) != SOURCE_COMMAND:
+        return None
+    with suppress(OSError, GittrackError):  # then what the watcher found is all there is
+        roots = (project.root, project.home)
+        folder = project.root / start.command.cwd
+        digest = environments.record(project.layout, roots, folder=folder)
+        return None if digest == start.environment else digest
+    return None
 
 
 def create(

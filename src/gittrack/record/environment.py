@@ -1,7 +1,8 @@
-"""What a process runs in: interpreter, platform, installed distributions, machine.
+"""What a job runs in: interpreter, platform, installed distributions, machine.
 
 A *fingerprint* (names and times of the distributions' metadata) is taken at each start; the metadata are read when
-it is new. No process is started, except git for a project that is installed in place from another repository.
+it is new. No process is started, except git for a project that is installed in place from another repository, and
+another Python than ours, once.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from gittrack.errors import GittrackError
 from gittrack.git import beside
 from gittrack.git.beside import Beside
 from gittrack.record import format as formats
-from gittrack.record import installed
+from gittrack.record import installed, interpreters
 from gittrack.record.installed import Installed, Place
+from gittrack.record.interpreters import Python
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -49,32 +51,11 @@ def capture(roots: Sequence[Path] = ()) -> dict[str, Any]:
         python, platform, distributions (name to version); origins, digests and conda as far as there are any, see
         `Installed`.
     """
-    found = installed.scan(sys.path)
+    python = interpreters.own()
+    found = installed.scan(python.path)
     known = installed.read(found)
     states = beside.look_at(_beside(known.origins, roots))
-    return _document(found, known, states, roots, None)
-
-
-def interpreter() -> dict[str, str]:
-    """Return version, implementation and build of this Python, and whether it sees the system's packages."""
-    return {
-        "version": ".".join(map(str, sys.version_info[:3])),
-        "implementation": sys.implementation.name,
-        "build": " ".join(sys.version.split()),
-        "cache_tag": sys.implementation.cache_tag or "",
-        "packages": _packages(),
-    }
-
-
-def _packages() -> str:
-    if sys.prefix == sys.base_prefix:
-        return "of the interpreter"
-    try:
-        text = Path(sys.prefix, "pyvenv.cfg").read_text().lower()
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    shared = re.search(r"^include-system-site-packages\s*=\s*true", text, re.MULTILINE)
-    return "its own and the system's" if shared else "its own"
+    return _document(python, found, known, states, roots, None)
 
 
 def _platform() -> dict[str, str]:
@@ -90,26 +71,28 @@ def _platform() -> dict[str, str]:
 
 
 def _document(
+    python: Python,
     found: Mapping[str, Place],
     known: Installed,
     states: Mapping[Path, Beside],
     roots: Sequence[Path],
     keep: FileStore | None,
 ) -> dict[str, Any]:
-    sources = dict(sorted({**_uninstalled(found, roots), **known.origins}.items()))
+    loose = _uninstalled(found, roots, python.prefix)
+    sources = dict(sorted({**loose, **known.origins}.items()))
     origins = {name: _settled(name, origin, states, roots, keep) for name, origin in sources.items()}
-    given = {"origins": origins, "digests": dict(known.digests), "conda": installed.conda(sys.prefix)}
+    given = {"origins": origins, "digests": dict(known.digests), "conda": installed.conda(python.prefix)}
     return {
-        "python": interpreter(),
+        "python": python.facts,
         "platform": _platform(),
         "distributions": {name: place.version for name, place in found.items()},
         **{key: value for key, value in given.items() if value},
     }
 
 
-def _uninstalled(found: Mapping[str, Place], roots: Sequence[Path]) -> dict[str, dict[str, str]]:
+def _uninstalled(found: Mapping[str, Place], roots: Sequence[Path], prefix: str) -> dict[str, dict[str, str]]:
     """Return origins of projects that are imported from the code itself, where a build left their metadata."""
-    tops, own = tuple(f"{root}{os.sep}" for root in roots), f"{sys.prefix}{os.sep}"
+    tops, own = tuple(f"{root}{os.sep}" for root in roots), f"{prefix}{os.sep}"
     return {
         name: {"kind": "editable", "path": os.path.dirname(place.path)}  # noqa: PTH120 - one of hundreds
         for name, place in found.items()
@@ -189,8 +172,9 @@ def record(
     *,
     folder: Path | None = None,
     holds: Callable[[str], bool] | None = None,
+    python: Python | None = None,
 ) -> Digest:
-    """Keep this process's environment in the store; return its digest. Taken once a process.
+    """Keep an environment in the store; return its digest. Taken once a process.
 
     Args:
         layout: Where the store is.
@@ -198,23 +182,26 @@ def record(
         folder: Where the command runs; lock files there are noted too.
         holds: Whether the captured code has a file, by its path from the top; the content of a lock file that it
             lacks is kept.
+        python: Another interpreter than this process's, when that is what runs the job.
 
     Raises:
         OSError: The disk does not take it.
     """
-    place = (os.getpid(), layout.private, *roots, folder)
+    place = (os.getpid(), layout.private, python and python.prefix, *roots, folder)
     taken = _taken.get(place)
     if taken is None:
-        taken = _taken[place] = _take(layout, roots, folder, holds)
+        taken = _taken[place] = _take(python or interpreters.own(), layout, roots, folder, holds)
     kept = (layout.environment(taken.digest), layout.unsaved.environment(taken.digest))
     if not any(path.is_file() for path in kept):
         if taken.content is None:
-            taken = _taken[place] = _take(layout, roots, folder, holds, anew=True)
+            again = _take(python or interpreters.own(), layout, roots, folder, holds, anew=True)
+            taken = _taken[place] = again
         durable.write_once(layout.unsaved.environment(taken.digest), taken.content or b"", tmp=layout.tmp)
     return taken.digest
 
 
 def _take(
+    python: Python,
     layout: Layout,
     roots: Sequence[Path],
     folder: Path | None,
@@ -222,9 +209,9 @@ def _take(
     *,
     anew: bool = False,
 ) -> _Taken:
-    found = installed.scan(sys.path)
+    found = installed.scan(python.path)
     locks = _locks(roots[0] if roots else None, folder)
-    fingerprint = _fingerprint(found, roots)
+    fingerprint = _fingerprint(python, found, roots)
     cache = layout.index / f"environment-{fingerprint}.json"
     memory = _memory(cache)
     states = beside.look_at(map(Path, memory.get("beside", ())))
@@ -237,7 +224,7 @@ def _take(
     states = beside.look_at(around)
     key = _key(states, locks)
     files = FileStore(layout)
-    document = _document(found, facts, states, roots, files)
+    document = _document(python, found, facts, states, roots, files)
     if locks:
         document["locks"] = {name: _kept(path, name, files, holds) for name, (path, _) in locks.items()}
     content = formats.dump_environment(document)
@@ -249,8 +236,9 @@ def _take(
     return _Taken(digest, content, fingerprint)
 
 
-def _fingerprint(found: Mapping[str, Place], roots: Sequence[Path]) -> str:
-    told = (_READING, sys.version, _platform(), sys.prefix, *map(str, roots), installed.fingerprint(found))
+def _fingerprint(python: Python, found: Mapping[str, Place], roots: Sequence[Path]) -> str:
+    own = (_READING, *python.facts.values(), python.prefix, _platform())
+    told = (*own, *map(str, roots), installed.fingerprint(found))
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -313,10 +301,12 @@ def modules(layout: Layout, roots: Sequence[Path] = ()) -> dict[str, list[str]] 
         layout: Where the store is.
         roots: As `record` was given them.
     """
-    taken = next(
-        (taken for place, taken in _taken.items() if place[:2] == (os.getpid(), layout.private)), None
-    )
-    fingerprint = taken.fingerprint if taken else _fingerprint(installed.scan(sys.path), roots)
+    own = (os.getpid(), layout.private, None)
+    taken = next((taken for place, taken in _taken.items() if place[:3] == own), None)
+    if taken is not None:
+        return _memory(layout.index / f"modules-{taken.fingerprint}.json") or None
+    python = interpreters.own()
+    fingerprint = _fingerprint(python, installed.scan(python.path), roots)
     return _memory(layout.index / f"modules-{fingerprint}.json") or None
 
 

@@ -21,6 +21,7 @@ from gittrack.record import live, origin
 from gittrack.record import trace as tracing
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
+from gittrack.record.system_tags import SOURCE, SOURCE_COMMAND
 from gittrack.record.warning import warn
 from gittrack.store import durable
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from gittrack.record.stages import Work
 
 STDERR = f"{live.LOGS_FOLDER}/stderr.txt"  # progress bars, and warnings with the paths of a machine
-SOURCE_TAG = "gittrack.source"
-SOURCE_COMMAND = "command"
 STAGE_TAG = "gittrack.stage"  # `path/to/dvc.yaml:NAME` of a run of a stage
 PATIENCE_S = 2.0  # for a pipe that a grandchild keeps open after the command has ended
 
@@ -108,7 +107,7 @@ def run_command(
         around,
         experiment=experiment,
         name=name,
-        tags={SOURCE_TAG: SOURCE_COMMAND, **stage, **(tags or {})},
+        tags={SOURCE: SOURCE_COMMAND, **stage, **(tags or {})},
         command=command,
     )
     try:

@@ -346,6 +346,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     volatile = dict.fromkeys(run.volatile)
     imports = run.imports
     name = run.name
+    told = [digests.parse(fact["environment"]) for fact in facts if "environment" in fact]
     for fact in facts:
         params.update(fact.get("params", {}))
         tags.update(fact.get("tags", {}))
@@ -377,6 +378,7 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         tags=tags,
         volatile=tuple(volatile),
         imports=imports,
+        environment=told[0] if told else run.environment,
         datasets=tuple(datasets.values()),
         models=tuple(models),
         artifacts=tuple(artifacts[path] for path in sorted(artifacts)),

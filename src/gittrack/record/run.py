@@ -156,6 +156,10 @@ class ActiveRun(ActiveView, ValueLog, InputLog, ArtifactLog):
             datasets=known.datasets,
             models=known.models,
         )
+        environment = begin.joined(project, start)
+        if environment is not None:
+            begin.trust(project, start.code, start.command, environment)
+            journal.fact({"environment": environment})
         noticed = Noticed(project, journal, run_id, is_job=start.end_time is None, reads=None)
         return cls(project, start, journal, owner=False, capture=None, noticed=noticed)
 

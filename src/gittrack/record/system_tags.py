@@ -9,4 +9,6 @@ SOURCE_TYPE = "mlflow.source.type"
 COMMIT = "mlflow.source.git.commit"
 BRANCH = "mlflow.source.git.branch"
 CONTEXT = "mlflow.data.context"  # on the use of a dataset
+SOURCE = "gittrack.source"
+SOURCE_COMMAND = "command"  # of a run that `gittrack run -- CMD` has made
 SEED = "gittrack.seed"  # of `gittrack.seed_all`

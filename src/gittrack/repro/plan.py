@@ -10,7 +10,7 @@ from gittrack import config as configs
 from gittrack.entities.record import Code, Command, DataFile, Digest, LeftOut, RunId, RunRecord
 from gittrack.errors import Conflict, GittrackError
 from gittrack.record import trust
-from gittrack.record.job import SOURCE_COMMAND, SOURCE_TAG
+from gittrack.record.system_tags import SOURCE, SOURCE_COMMAND
 from gittrack.repro.restore import Difference, compare_environment, compare_hardware
 from gittrack.store.layout import Layout
 
@@ -112,7 +112,7 @@ class Plan:
     @property
     def is_command(self) -> bool:
         """Whether the run was made by `gittrack run -- CMD`."""
-        return self.executed.tags.get(SOURCE_TAG) == SOURCE_COMMAND
+        return self.executed.tags.get(SOURCE) == SOURCE_COMMAND
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -280,7 +280,7 @@ def _surrounding(session: Session, first: RunRecord) -> RunRecord | None:
         return None
     if parent.process.id == first.process.id:
         return None
-    joined = first.process.ordinal > 1 and parent.tags.get(SOURCE_TAG) == SOURCE_COMMAND
+    joined = first.process.ordinal > 1 and parent.tags.get(SOURCE) == SOURCE_COMMAND
     argv = first.command.argv if first.command else ()
     forked = parent.command is not None and argv == parent.command.argv
     worker = not argv or any("multiprocessing" in word for word in argv)

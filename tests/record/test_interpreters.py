@@ -1,0 +1,147 @@
+"""The Python that a command runs in, when gittrack runs in another one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gittrack.entities.record import RunRecord
+from gittrack.record import format as formats
+from gittrack.record import interpreters
+from tests.conftest import write
+from tests.record.processes import layout_at, sealed_runs
+from tests.repro.helpers import planned
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """An environment beside, which has one distribution and no gittrack."""
+    home = tmp_path / "other"
+    venv.create(home, symlinks=True)
+    put(home, "ghost", "1.0")
+    write(home, {"bin/ghostly": f"#!{home}/bin/python\nprint('boo')\n"})
+    (home / "bin/ghostly").chmod(0o755)
+    return home
+
+
+def put(home: Path, name: str, version: str) -> None:
+    """Leave what an installer leaves of a distribution with one module."""
+    [packages] = home.glob("lib/*/site-packages")
+    info = f"{name}-{version}.dist-info"
+    write(
+        packages,
+        {
+            f"{name}.py": "",
+            f"{info}/METADATA": f"Name: {name}\n",
+            f"{info}/RECORD": f"{name}.py,sha256=abc,0\n",
+        },
+    )
+
+
+def run_of(repo: Path, *argv: str | Path, **env: str) -> RunRecord:
+    """Run a command as a run, and return that."""
+    words = [sys.executable, "-m", "gittrack", "run", "--", *map(str, argv)]
+    done = subprocess.run(words, cwd=repo, capture_output=True, check=False, env={**os.environ, **env})
+    assert done.returncode == 0, done.stderr
+    return max(sealed_runs(repo), key=lambda run: run.start_time)
+
+
+def environment(repo: Path, run: RunRecord) -> dict[str, Any]:
+    """Return the recorded environment of a run."""
+    assert run.environment is not None
+    return formats.load_environment(layout_at(repo).environment(run.environment).read_bytes())
+
+
+def test_the_environment_is_that_of_the_python_which_runs_the_command(repo: Path, other: Path) -> None:
+    found = environment(repo, run_of(repo, other / "bin/python", "train.py"))
+    assert found["distributions"] == {"ghost": "1.0"}
+    assert found["python"] == {**interpreters.own().facts, "packages": "its own"}
+    assert set(found["digests"]) == {"ghost"}
+
+
+def test_a_program_of_an_environment_runs_in_that(repo: Path, other: Path) -> None:
+    path = os.pathsep.join([str(other / "bin"), os.environ["PATH"]])
+    assert environment(repo, run_of(repo, "ghostly", PATH=path))["distributions"] == {"ghost": "1.0"}
+
+
+def test_a_command_in_another_language_has_the_environment_of_gittrack(repo: Path) -> None:
+    assert "pyyaml" in environment(repo, run_of(repo, "true"))["distributions"]
+
+
+def test_the_python_that_runs_gittrack_is_asked_nothing(repo: Path) -> None:
+    own, named = run_of(repo, "true"), run_of(repo, sys.executable, "train.py")
+    assert named.environment == own.environment
+    assert list(layout_at(repo).index.glob("python-*")) == []
+
+
+def test_what_is_installed_later_is_seen(repo: Path, other: Path) -> None:
+    run_of(repo, other / "bin/python", "train.py")
+    assert len(list(layout_at(repo).index.glob("python-*"))) == 1
+    put(other, "spook", "2.0")
+    found = environment(repo, run_of(repo, other / "bin/python", "train.py"))
+    assert found["distributions"] == {"ghost": "1.0", "spook": "2.0"}
+
+
+def test_a_child_that_logs_says_itself_what_it_runs_in(repo: Path, other: Path) -> None:
+    log = "import ghost, gittrack; gittrack.log_param('a', 1)"
+    write(repo, {"job.sh": f"exec {other}/bin/python log.py", "log.py": log})
+    share(other)
+    run = run_of(repo, "sh", "job.sh")
+    found = environment(repo, run)["distributions"]
+    assert (run.params, found["ghost"], "pyyaml" in found) == ({"a": 1}, "1.0", True)
+    assert run.imports == ("ghost",)
+    assert planned(repo, run).trusted
+
+
+def share(home: Path) -> None:
+    """Let an environment import gittrack and what that needs."""
+    source = str(Path(interpreters.__file__).parents[2])
+    [packages] = home.glob("lib/*/site-packages")
+    others = [entry for entry in sys.path if entry.endswith("site-packages")]
+    (packages / "shared.pth").write_text("\n".join([source, *others]))
+
+
+def test_a_python_that_does_not_answer_is_named(repo: Path) -> None:
+    write(repo, {"bin/python": "#!/bin/sh\necho no\n"})
+    (repo / "bin/python").chmod(0o755)
+    run = run_of(repo, "bin/python", "train.py")
+    assert run.environment is None
+    assert [lost for lost in run.lost if "does not say what it is" in lost]
+
+
+def test_the_word_that_names_the_python_is_found_in_many_commands(tmp_path, monkeypatch) -> None:
+    for home in ("project/.venv", "conda/envs/deep", "env"):
+        write(tmp_path, {f"{home}/bin/python": "#!/bin/sh\n"})
+        (tmp_path / home / "bin/python").chmod(0o755)
+    long = f"#!/bin/sh\n'''exec' \"{tmp_path}/env/bin/python\" \"$0\" \"$@\"\n' '''\n"
+    write(
+        tmp_path,
+        {"project/pyproject.toml": "", "project/tool": long, "conda/bin/conda": "", "project/x/y.py": ""},
+    )
+    (tmp_path / "project/tool").chmod(0o755)
+    monkeypatch.setenv("CONDA_EXE", str(tmp_path / "conda/bin/conda"))
+    monkeypatch.delenv("MAMBA_ROOT_PREFIX", raising=False)
+    folder = tmp_path / "project"
+
+    def home_of(command: str) -> str | None:
+        program = interpreters.program_of(command.split(" ", 2), folder / "x")
+        if program is None:
+            return None
+        return Path(os.path.abspath(program)).parents[1].relative_to(tmp_path).as_posix()
+
+    assert home_of("../.venv/bin/python y.py") == "project/.venv"
+    assert home_of("uv run y.py") == home_of("poetry run python") == "project/.venv"
+    assert home_of("uv run --with=six") is None
+    assert home_of(f"{tmp_path}/project/tool") == "env"
+    assert home_of(f"sh -c {tmp_path}/env/bin/python y.py") == "env"
+    assert home_of("Rscript y.R") is None
+    assert interpreters.program_of(["conda", "run", "-n", "deep", "python"], folder) == str(
+        tmp_path / "conda/envs/deep/bin/python"
+    )
+    assert interpreters.program_of(["conda", "run", "-n", "no", "python"], folder) is None
