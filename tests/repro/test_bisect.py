@@ -17,7 +17,9 @@ from gittrack.git.repo import Repository
 from gittrack.repro import bisect as bisecting
 from gittrack.repro.bisect import bisect, prepare
 from gittrack.repro.bisection import Bisection, Search
+from gittrack.repro.options import Options
 from gittrack.repro.plan import ConsentNeeded
+from gittrack.repro.tolerance import EXACT, Tolerance
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import commit, gittrack, job, opened, originals, runs, session_of
 
@@ -273,7 +275,7 @@ def test_code_that_this_clone_never_ran_is_asked_about(repo: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"times": 0}, InvalidValue, "cannot be tested 0 times"),
+        ({"threshold": 0.8, "options": Options(Tolerance(atol=0.1))}, InvalidValue, "both the threshold 0.8"),
         ({"run": "nothing"}, NotFound, "no run is called 'nothing'"),
     ],
 )
@@ -291,10 +293,24 @@ def test_what_cannot_be_searched_is_named(
 def test_several_runs_of_each_commit_count_by_their_median(repo: Path) -> None:
     commits, a, b = history(repo, [GOOD, BAD])
 
-    answer, _ = found(repo, a.run_id, b.run_id, times=2)
+    answer, _ = found(repo, a.run_id, b.run_id, options=Options(times=2))
 
     assert answer.candidates == (commits[1],)
     assert len(runs(repo, "repro_of is not null")) == 4
+
+
+def test_values_within_a_tolerance_of_the_good_end_are_good(repo: Path) -> None:
+    commits, a, b = history(repo, [GOOD, "0.9001", "0.85", "0.6", BAD])
+    within = Options(Tolerance.of({"score": 0.01, "*": 0.5}, 0.0))
+
+    nearest, _ = found(repo, a.run_id, b.run_id)
+    answer, _ = found(repo, a.run_id, b.run_id, options=within)
+
+    assert (nearest.candidates, answer.candidates) == ((commits[3],), (commits[2],))
+    with pytest.raises(
+        Conflict, match=r"within the tolerance, all else alike: the code is not what moved it"
+    ):
+        found(repo, a.run_id, b.run_id, options=Options(Tolerance(rtol=0.5)))
 
 
 def test_the_command_line_tells_the_steps_and_answers_in_json(repo: Path) -> None:
@@ -320,9 +336,9 @@ def test_every_value_is_on_one_side_and_the_ends_are_on_their_own(
 ) -> None:
     if good == bad or (math.isnan(good) and math.isnan(bad)):
         return
-    assert bisecting._is_good(good, good, bad, None)
-    assert not bisecting._is_good(bad, good, bad, None)
-    assert bisecting._is_good(value, good, bad, None) in (True, False)
+    assert bisecting._is_good(good, good, bad, None, EXACT)
+    assert not bisecting._is_good(bad, good, bad, None, EXACT)
+    assert bisecting._is_good(value, good, bad, None, EXACT) in (True, False)
 
 
 def test_halves_are_those_of_git_bisect(repo: Path) -> None:

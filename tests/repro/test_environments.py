@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gittrack.entities.record import RunRecord
+from gittrack.errors import Conflict
 from gittrack.housekeeping import gc
+from gittrack.query.session import Session
 from gittrack.record import format as formats
 from gittrack.repro import environments, uv
+from gittrack.repro.bisect import bisect, prepare
+from gittrack.repro.bisection import Bisection
 from gittrack.repro.environments import matters, way
 from gittrack.repro.options import Mode, Options
 from gittrack.repro.pins import EnvironmentLost, Recipe, recipe, requirements
@@ -106,6 +110,61 @@ def test_a_run_whose_packages_have_changed_since_is_identical_in_a_rebuilt_envir
     repeat = next(found for found in runs(repo) if found.repro_of == run.run_id)
     assert repeat.environment == run.environment
     assert repeat.imports == ("six",)
+
+
+@pytest.mark.usefixtures("index")
+def test_a_search_runs_every_commit_in_the_environment_of_one_run_whatever_a_commit_pins(
+    repo: Path, tmp_path: Path
+) -> None:
+    job = "import gittrack, six\nfrom model import DEPTH\nwith gittrack.start_run():\n"
+    job += "    gittrack.log_metric('score', DEPTH + float(six.__version__[2:4]) / 100)\n"
+    commits, ran = [], []
+    for depth, pin in ((1, "1.15.0"), (1, "1.16.0"), (2, "1.16.0"), (2, "1.16.0")):
+        number = len(commits)
+        write(repo, {"train.py": job, "model.py": "#\n" * number + f"DEPTH = {depth}\n"})
+        write(repo, {"requirements.txt": f"six=={pin}\n"})
+        commits.append(commit_all(repo, f"model {number}"))
+        if number in (0, 3):
+            ran.append(recorded(repo, installed(tmp_path / pin, f"six=={pin}"), job))
+    a, b = ran
+
+    def search() -> Bisection:
+        session = Session.open(*opened(repo))
+        return bisect(prepare(session, *opened(repo), "score", good=a.run_id, bad=b.run_id, options=REBUILD))
+
+    first = search()
+    made = len(runs(repo, "repro_of is not null"))
+    second = search()
+
+    assert first.candidates == second.candidates == (commits[2],)
+    assert (first.before, first.since) == (1.16, 2.16)
+    assert first.lines()[-1].endswith(f"in the environment of run {b.run_id[:8]}, rebuilt")
+    assert len(runs(repo, "repro_of is not null")) == made
+    assert {run.metrics["score"].last for run in runs(repo, "repro_of is not null")} <= {1.16, 2.16}
+
+
+@pytest.mark.usefixtures("index")
+def test_a_search_whose_environment_cannot_be_had_says_what_is_missing(repo: Path, tmp_path: Path) -> None:
+    job = "import gittrack, six\nfrom model import DEPTH\nwith gittrack.start_run():\n"
+    job += "    gittrack.log_metric('score', DEPTH)\n"
+    program = installed(tmp_path / "then", "six==1.16.0")
+    a, b = _two_depths(repo, program, job)
+    plan = changed(repo, b, {"distributions": {"six": "99.9"}})
+    search = prepare(
+        Session.open(*opened(repo)), *opened(repo), "score", good=a.run_id, bad=b.run_id, options=REBUILD
+    )
+
+    with pytest.raises(Conflict, match=r"'six==99\.9' cannot be had") as caught:
+        bisect(replace(search, plan=plan))
+
+    assert caught.value.hint == "pip index versions six"
+
+
+def _two_depths(root: Path, program: Path, job: str) -> Iterator[RunRecord]:
+    for depth in (1, 2):
+        write(root, {"train.py": job, "model.py": f"DEPTH = {depth}\n"})
+        commit_all(root, f"depth {depth}")
+        yield recorded(root, program, job)
 
 
 @pytest.mark.usefixtures("index")

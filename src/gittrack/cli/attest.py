@@ -41,7 +41,11 @@ Examples:
 @click.option("--sign/--no-sign", default=True, help="Sign it as git signs a commit; by default it is.")
 @click.option("--repro", is_flag=True, help="Reproduce RUN first.")
 @click.option("--without-verdict", is_flag=True, help="Say nothing of a reproduction.")
-@tolerance_options
+@tolerance_options(
+    "Metrics may differ by X times the recorded value: all, or those of a name or glob. Can be repeated; the most "
+    "specific name wins.",
+    "Metrics may differ by X; as --rtol.",
+)
 @click.option(
     "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
 )

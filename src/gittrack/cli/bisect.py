@@ -10,10 +10,13 @@ import click
 from gittrack.cli import consent, output
 from gittrack.cli.options import json_option
 from gittrack.cli.reading import reading, where
+from gittrack.cli.reproducing import job_options, tolerance_options
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
     from gittrack.repro.bisection import Search
+    from gittrack.repro.options import Mode
+    from gittrack.repro.tolerance import Tolerance
 
 
 @click.command(
@@ -29,6 +32,7 @@ Examples:
   gittrack bisect val_auc --good 3f2a9c1e --bad 8c2e11d0
   gittrack bisect val_auc --good v1.2 --bad main --run trial-05
   gittrack bisect loss --good trial-01 --bad trial-09 --threshold 0.35
+  gittrack bisect loss --good trial-01 --bad trial-09 --atol 0.01 --env rebuild
 """,
 )
 @click.argument("metric")
@@ -37,7 +41,7 @@ Examples:
 @click.option(
     "--run",
     metavar="RUN",
-    help="The run whose command, data and environment are used; without it that of --bad.",
+    help="The run whose command and data, and with --env rebuild environment, are used; without it that of --bad.",
 )
 @click.option(
     "--threshold",
@@ -45,6 +49,11 @@ Examples:
     metavar="X",
     help="Values on the same side of X as the good end's are good; without it those nearer to the good end's.",
 )
+@tolerance_options(
+    "Values that differ from the good end's by at most X times it are good, all others bad.",
+    "Values that differ from the good end's by at most X are good, all others bad.",
+)
+@job_options
 @click.option(
     "--times",
     type=click.IntRange(min=1),
@@ -63,6 +72,9 @@ def bisect_command(
     bad: str,
     run: str | None,
     threshold: float | None,
+    tolerance: Tolerance,
+    env: Mode,
+    pass_env: tuple[str, ...],
     times: int,
     first_parent: bool,
     yes: bool,
@@ -70,10 +82,13 @@ def bisect_command(
 ) -> None:
     """Find the commit that moved METRIC, by running one job with the code of commits between two.
 
-    Command, data and environment stay those of one run, nothing but the code changes. Your checkout is not touched.
-    A commit with which the command fails is skipped. What was run stays recorded and is not run again.
+    Command and data stay those of one run, and the environment is the same at every commit, so that nothing but the
+    code changes: the present one, or with --env rebuild the one recorded with that run, whatever a commit pins. Your
+    checkout is not touched. A commit with which the command fails is skipped. What was run stays recorded and is not
+    run again.
     """
     from gittrack.repro.bisect import bisect, prepare
+    from gittrack.repro.options import Options
 
     with reading() as session:
         search = prepare(
@@ -84,7 +99,7 @@ def bisect_command(
             bad=bad,
             run=run,
             threshold=threshold,
-            times=times,
+            options=Options(tolerance, times, env=env, pass_env=pass_env),
             first_parent=first_parent,
         )
         found = bisect(_agreed(search, yes=yes), output.remark)

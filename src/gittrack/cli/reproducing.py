@@ -52,7 +52,11 @@ def reproduction_options(command: F) -> F:
     wrapped = click.option("--keep", is_flag=True, help="Leave the worktree in which it ran.")(wrapped)
     for option in _REPRODUCTION:
         wrapped = option(wrapped)
-    return tolerance_options(wrapped)  # type: ignore[return-value]
+    return tolerance_options(
+        "Numbers may differ by X times the recorded one: in all metrics and artifacts, or in those of a name or "
+        "glob. Can be repeated; the most specific name wins.",
+        "Numbers may differ by X; as --rtol.",
+    )(wrapped)  # type: ignore[return-value]
 
 
 def job_options(command: F) -> F:
@@ -83,32 +87,20 @@ def job_options(command: F) -> F:
     return with_mode  # type: ignore[return-value]
 
 
-def tolerance_options(command: F) -> F:
-    """Add `--rtol` and `--atol`; the command gets a `tolerance`."""
+def tolerance_options(rtol: str, atol: str) -> Callable[[F], F]:
+    """Add `--rtol` and `--atol`, with what they mean for the command; it gets a `tolerance`."""
 
-    @wraps(command)
-    def with_tolerance(*args: Any, rtol: dict[str, float], atol: dict[str, float], **rest: Any) -> Any:
-        return command(*args, tolerance=Tolerance.of(rtol, atol), **rest)
+    def add(command: F) -> F:
+        @wraps(command)
+        def with_tolerance(*args: Any, rtol: dict[str, float], atol: dict[str, float], **rest: Any) -> Any:
+            return command(*args, tolerance=Tolerance.of(rtol, atol), **rest)
 
-    for option in (
-        click.option(
-            "--atol",
-            multiple=True,
-            callback=_numbers,
-            metavar="[NAME=]X",
-            help="Numbers may differ by X; as --rtol.",
-        ),
-        click.option(
-            "--rtol",
-            multiple=True,
-            callback=_numbers,
-            metavar="[NAME=]X",
-            help="Numbers may differ by X times the recorded one: in all metrics and artifacts, or in those of a "
-            "name or glob. Can be repeated; the most specific name wins.",
-        ),
-    ):
-        with_tolerance = option(with_tolerance)
-    return with_tolerance  # type: ignore[return-value]
+        for name, meaning in (("--atol", atol), ("--rtol", rtol)):
+            option = click.option(name, multiple=True, callback=_numbers, metavar="[NAME=]X", help=meaning)
+            with_tolerance = option(with_tolerance)
+        return with_tolerance  # type: ignore[return-value]
+
+    return add
 
 
 def _numbers(_: click.Context, parameter: click.Parameter, given: Sequence[str]) -> dict[str, float]:

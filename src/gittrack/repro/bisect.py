@@ -1,6 +1,7 @@
 """Which commit moved a metric, found in the way of `git bisect`: by running one job with the code of commits between.
 
-Command, data and environment are those of one run all the way, so that nothing but the code can move the metric.
+Command and data are those of one run all the way, and the environment is one: the present, or that run's, rebuilt. A
+commit's own pins are not followed, so that nothing but the code can move the metric.
 Each test is a reproduction with another commit's code and stays a run of the store; the next search that comes by the
 same commit takes its value from there. Neither the user's checkout nor their own `git bisect` has a part in it.
 """
@@ -19,13 +20,16 @@ from gittrack.git import recover, revision
 from gittrack.git.recover import CodeLost
 from gittrack.git.repo import Repository
 from gittrack.repro.bisection import SHORT, Bisection, End, Search, Tested
+from gittrack.repro.environments import settled
+from gittrack.repro.options import AS_RECORDED, Mode, Options
 from gittrack.repro.phrases import plural
-from gittrack.repro.plan import ConsentNeeded, Plan, agree
+from gittrack.repro.plan import ConsentNeeded, agree
 from gittrack.repro.plan import plan as plan_of
 from gittrack.repro.report import Report
 from gittrack.repro.reproduce import reproduce
-from gittrack.repro.restore import compare_environment
+from gittrack.repro.restore import Difference, compare_environment
 from gittrack.repro.swap import Swap, named, swapped, tags
+from gittrack.repro.tolerance import EXACT, Tolerance
 from gittrack.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ def prepare(
     bad: str,
     run: str | None = None,
     threshold: float | None = None,
-    times: int = 1,
+    options: Options = AS_RECORDED,
     first_parent: bool = False,
 ) -> Search:
     """Return what would be searched; nothing is executed.
@@ -63,19 +67,23 @@ def prepare(
         good: A run or a commit where it was as it should be.
         bad: A run or a commit where it is not.
         run: The run whose command, data and environment are used; `bad` when that is a run.
-        threshold: What lies on the same side of it as the good end is good; without it the nearer end decides.
-        times: How often each commit is run; the median counts.
+        threshold: What lies on the same side of it as the good end is good; see `Search`.
+        options: How each commit is run.
         first_parent: Follow only the first parent of a merge.
 
     Raises:
         NotFound: There is no such run, commit or metric.
-        InvalidValue: `times` is below 1, the threshold does not part the two ends, or `run` is needed.
+        InvalidValue: A threshold and a tolerance are given, the threshold does not part the two ends, or `run` is
+            needed.
         Conflict: The metric is the same at both ends; the two histories have nothing in common; the run cannot
             be repeated.
         CodeLost: The code of a run cannot be restored exactly.
     """
-    if times < 1:
-        raise InvalidValue(f"a commit cannot be tested {times} times", hint="--times 3")
+    if threshold is not None and options.tolerance.asked:
+        raise InvalidValue(
+            f"both the threshold {threshold!r} and a tolerance say which values are good",
+            hint="give one of them",
+        )
     first, last = (_end_named(session, repo, layout, text, metric) for text in (good, bad))
     if run is None and last.run is None:
         raise InvalidValue(
@@ -99,7 +107,9 @@ def prepare(
             f"the code of {last.words} is not newer than that of {first.words}",
             hint="exchange --good and --bad",
         )
-    return Search(metric, plan, first, last, start, between, threshold, times, first_parent)
+    # Settled once: what `auto` takes must not be another environment at another commit.
+    options = replace(options, env=settled(plan, options.env))
+    return Search(metric, plan, first, last, start, between, threshold, options, first_parent)
 
 
 def bisect(search: Search, tell: Tell | None = None) -> Bisection:
@@ -153,6 +163,10 @@ class _Bisecting:
     )  # most commits of a history of runs have the same code
     ends: tuple[float, float] | None = None
 
+    @property
+    def tolerance(self) -> Tolerance:
+        return self.search.options.tolerance.for_name(self.search.metric)
+
     def answer(self) -> Bisection:
         search, repo = self.search, self.search.plan.repo
         self._test_ends()
@@ -196,8 +210,8 @@ class _Bisecting:
         claimed = search.good.value, search.bad.value
         moved = good != bad and not (math.isnan(good) and math.isnan(bad))
         if search.threshold is None and claimed[0] is not None and claimed[1] is not None:
-            moved = moved and _is_good(good, claimed[0], claimed[1], None)
-        if not moved:
+            moved = moved and _is_good(good, claimed[0], claimed[1], None, EXACT)
+        if not moved or (search.threshold is None and _is_good(bad, good, bad, None, self.tolerance)):
             raise self._not_the_code(good, bad)
         if search.threshold is not None and (good > search.threshold) == (bad > search.threshold):
             raise InvalidValue(
@@ -216,15 +230,16 @@ class _Bisecting:
     def _side(self, value: float | None) -> bool | None:
         if value is None or self.ends is None:
             return None
-        return _is_good(value, *self.ends, self.search.threshold)
+        return _is_good(value, *self.ends, self.search.threshold, self.tolerance)
 
     def _not_the_code(self, good: float, bad: float) -> Conflict:
         search = self.search
         a, b = search.good.run, search.bad.run
         hint = f"gittrack why {a.run_id[:8]} {b.run_id[:8]}" if a and b else "gittrack diff RUN RUN"
+        alike = ", within the tolerance" if good != bad and self.tolerance.asked else ""
         return Conflict(
             f"{search.metric} is {good!r} with the code of {self._start_in_words()}, and {bad!r} with that of "
-            f"{search.bad.words}, all else alike: the code is not what moved it",
+            f"{search.bad.words}{alike}, all else alike: the code is not what moved it",
             hint=hint,
         )
 
@@ -234,7 +249,7 @@ class _Bisecting:
         if tested.value is None:
             raise Conflict(
                 f"with the code of {words} there is no {self.search.metric}: {tested.why}",
-                hint="choose another --good or --bad",
+                hint=tested.hint or "choose another --good or --bad",
             )
         self.tell(f"  {self.search.metric} {tested.value!r}")
         return tested.value
@@ -246,7 +261,7 @@ class _Bisecting:
         found = self.by_tree.get(tree)
         if found is not None:
             found = replace(found, commit=commit, how="same code")
-        elif self.search.times == 1 and tree == plan.code.code_tree and not plan.differences:
+        elif self.search.options.times == 1 and tree == plan.code.code_tree and self._is_as_recorded():
             value = plan.run.metrics[self.search.metric].last
             found = Tested(commit, value, None, "known", plan.run.run_id)
         else:
@@ -257,30 +272,51 @@ class _Bisecting:
         return found
 
     def _known(self, commit: str) -> Tested | None:
-        """Take the value from runs made before with this code in the present environment, if they agree."""
+        """Take the value from runs made before with this code in the environment of this search, if they agree."""
         plan, metric = self.search.plan, self.search.metric
-        if self.search.times > 1:
+        if self.search.options.times > 1:
             return None
         wanted = tags([Swap("code", commit)])
         ((key, value),) = wanted.items()
         ids = plan.session.rows(_KNOWN, key=key, value=value, of=plan.run.run_id)
         found = [plan.session.run(RunId(run_id)) for (run_id,) in ids]
-        found = [run for run in found if metric in run.metrics and _is_of_here(plan, run)]
+        found = [run for run in found if metric in run.metrics and self._is_comparable(run)]
         if len({repr(run.metrics[metric].last) for run in found}) != 1:
             return None  # none, or a job that is random
         return Tested(commit, found[0].metrics[metric].last, None, "known", found[0].run_id)
 
+    def _is_as_recorded(self) -> bool:
+        """Whether the environment of this search and the machine are those of the run whose command it is."""
+        left = self.search.plan.differences
+        if self.search.options.env is not Mode.CURRENT:
+            left = tuple(one for one in left if one.kind != "environment" or _is_given(one))
+        return not left
+
+    def _is_comparable(self, run: RunRecord) -> bool:
+        """Whether a run was made in the environment of this search, as far as that can be chosen, on such a system."""
+        plan = self.search.plan
+        environment = None if run.environment is None else plan.session.environment(run.environment)
+        if environment is None:
+            return False
+        here = compare_environment(environment)
+        if self.search.options.env is Mode.CURRENT:
+            return not here
+        apart = compare_environment(plan.environment, present=environment)
+        return not any(map(_is_given, here)) and all(map(_is_given, apart))
+
     def _run(self, commit: str) -> Tested:
         values, run_id = [], None
-        for _ in range(self.search.times):
+        once = replace(self.search.options, times=1, accept_spread=False, keep=False)
+        for _ in range(self.search.options.times):
             try:
-                report = reproduce(agree(swapped(self.search.plan, {"code": commit})))
+                report = reproduce(agree(swapped(self.search.plan, {"code": commit})), once)
             except CodeLost as lost:
                 return Tested(commit, None, None, "run", why=str(lost))
             value, why = _value(report, self.search.metric)
             run_id = report.repro_run_id or run_id
             if value is None:
-                return Tested(commit, None, None, "run", run_id, why)
+                hint = None if report.problem is None else report.problem.hint
+                return Tested(commit, None, None, "run", run_id, why, hint)
             values.append(value)
         return Tested(commit, median(values), None, "run", run_id)
 
@@ -304,20 +340,22 @@ class _Bisecting:
         )
 
 
-def _is_good(value: float, good: float, bad: float, threshold: float | None) -> bool:
+def _is_good(value: float, good: float, bad: float, threshold: float | None, tolerance: Tolerance) -> bool:
     """Whether a value is on the good side; NaN is bad, unless it is the good end that has it."""
     if math.isnan(value) or math.isnan(good) or math.isnan(bad):
         return math.isnan(value) == math.isnan(good)
     if threshold is not None:
         return (value > threshold) == (good > threshold)
+    if tolerance.asked:
+        return bool(tolerance.close(good, value))
     if value in (good, bad):
         return value == good
     return abs(value - good) < abs(value - bad)
 
 
-def _is_of_here(plan: Plan, run: RunRecord) -> bool:
-    environment = None if run.environment is None else plan.session.environment(run.environment)
-    return environment is not None and not compare_environment(environment)
+def _is_given(difference: Difference) -> bool:
+    """Whether it is of the system, which stays what it is where an environment is rebuilt."""
+    return difference.name.startswith("platform ") or difference.name in ("python build", "python cache_tag")
 
 
 def _value(report: Report, metric: str) -> tuple[float | None, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gittrack.entities.record import RunId, RunRecord
 from gittrack.git.revision import Described, FileChange
+from gittrack.repro.options import Mode, Options
 from gittrack.repro.phrases import change_in_words, plain
 from gittrack.repro.plan import Plan
 from gittrack.repro.report_lines import plan_lines
@@ -46,6 +47,7 @@ class Tested:
         how: `run`, `known` from a run that was made before, or `same code` as another commit.
         run_id: The run that has the value, None where there is none.
         why: Why it was skipped, in words.
+        hint: What would help then.
     """
 
     commit: str
@@ -54,6 +56,7 @@ class Tested:
     how: str
     run_id: RunId | None = None
     why: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,10 @@ class Search:
         bad: The end where it is not.
         start: The commit to begin from: that of `good`, or where the two histories part.
         between: How many commits may have done it.
-        threshold: What lies on the same side of it as the good end is good; None takes the end that is nearer.
-        times: How often each commit is run.
+        threshold: What lies on the same side of it as the good end is good. Without it, what lies within the
+            tolerance of the good end; and where none was asked for, what is nearer to the good end.
+        options: How each commit is run: the environment is that of one run, or the present one, at all of them; of
+            several times the median counts.
         first_parent: Follow only the first parent of a merge.
         agreed: Whether the user agreed to all that would be executed.
     """
@@ -80,7 +85,7 @@ class Search:
     start: str
     between: int
     threshold: float | None
-    times: int
+    options: Options
     first_parent: bool
     agreed: bool = False
 
@@ -147,7 +152,10 @@ class Bisection:
         known = sum(found.how == "known" for found in self.tested)
         skipped = sum(found.good is None for found in self.tested)
         words = [f"{ran} run now", f"{known} known from before", f"{skipped} skipped"]
-        return f"commits tested: {', '.join(word for word in words if not word.startswith('0'))}"
+        tally = f"commits tested: {', '.join(word for word in words if not word.startswith('0'))}"
+        if self.search.options.env is Mode.REBUILD:
+            tally += f"; in the environment of run {self.search.plan.run.run_id[:8]}, rebuilt"
+        return tally
 
     def document(self) -> dict[str, Any]:
         """Return the answer as plain values."""
@@ -157,6 +165,7 @@ class Bisection:
             "run_id": self.search.plan.run.run_id,
             "good": self.search.good.commit,
             "bad": self.search.bad.commit,
+            "environment": self.search.options.env.value,
             "first_bad": found
             and {
                 "commit": found.commit,

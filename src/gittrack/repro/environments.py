@@ -118,10 +118,15 @@ _WAYS: Mapping[Mode, Way] = {Mode.CURRENT: _Present(), Mode.REBUILD: _Rebuilt()}
 
 
 def way(plan: Plan, mode: Mode) -> Way:
-    """Return how the job of a plan comes by its interpreter; `auto` rebuilds if what differs was imported."""
-    if mode is Mode.AUTO:
-        mode = Mode.REBUILD if matters(plan) else Mode.CURRENT
-    return _WAYS[mode]
+    """Return how the job of a plan comes by its interpreter."""
+    return _WAYS[settled(plan, mode)]
+
+
+def settled(plan: Plan, mode: Mode) -> Mode:
+    """Return what a mode comes to for a plan: `auto` rebuilds if what differs was imported."""
+    if mode is not Mode.AUTO:
+        return mode
+    return Mode.REBUILD if matters(plan) else Mode.CURRENT
 
 
 def matters(plan: Plan) -> tuple[Difference, ...]:

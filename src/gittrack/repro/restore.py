@@ -418,27 +418,32 @@ def _bring(left: LeftOut, sources: Sources) -> bool:
 
 
 def compare_environment(
-    recorded: Mapping[str, Any] | None, *, roots: Sequence[Path] = ()
+    recorded: Mapping[str, Any] | None,
+    *,
+    roots: Sequence[Path] = (),
+    present: Mapping[str, Any] | None = None,
 ) -> list[Difference]:
-    """Return every way in which the present environment is not the recorded one.
+    """Return every way in which the present environment, or another, is not the recorded one.
 
     Args:
         recorded: As `environment.capture` has it, or less: what the record lacks is not compared; None when the
             record is not there.
         roots: Working trees whose code is compared by itself.
+        present: The other one; None for that of this process.
     """
     if recorded is None:
         return [Difference("environment", "environment", "not in this clone", None)]
-    present = environment.capture(roots)
+    if present is None:
+        present = environment.capture(roots)
     differences = []
     for group in ("python", "platform"):
-        old, new = recorded.get(group, {}), present[group]
+        old, new = recorded.get(group, {}), present.get(group, {})
         differences += [
             Difference("environment", f"{group} {name}", old[name], new.get(name))
             for name in sorted(old)
             if old[name] != new.get(name) and name not in _NOT_COMPARED
         ]
-    old, new = recorded.get("distributions", {}), present["distributions"]
+    old, new = recorded.get("distributions", {}), present.get("distributions", {})
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             differences.append(Difference("environment", name, old.get(name), new.get(name)))
