@@ -305,6 +305,27 @@ def test_a_tolerance_for_one_metric_is_part_of_what_is_certified(repo: Path) -> 
     assert "rtol 0.001 in x" in found.findings[-1].text
 
 
+def test_a_file_that_the_record_lacks_makes_nothing_uncertain_where_it_came_back(repo: Path) -> None:
+    code = """\
+import gittrack, os, random
+with gittrack.start_run():
+    gittrack.log_metric("size", os.path.exists("secret.pem") + random.random() / 2)
+"""
+    run = recorded(repo, {"train.py": code, "secret.pem": "key"})
+
+    def verdict() -> tuple[str | None, str]:
+        report = again(repo, run)
+        session = session_of(repo)
+        said = statement(session, run.run_id, newest_repetition(session, run.run_id))
+        return report.verdict, said["predicate"]["reproduction"]["verdict"]
+
+    back = verdict()
+    (repo / "secret.pem").write_text("another key")
+    changed = verdict()
+
+    assert (back, changed) == (("different", "different"), ("inconclusive", "inconclusive"))
+
+
 def test_what_is_not_a_repetition_or_has_not_ended_is_not_certified(repo: Path) -> None:
     one, two = (recorded(repo, {"train.py": LAST.format(name=name, value=1)}) for name in ("first", "second"))
     with pytest.raises(Conflict, match="does not repeat"):

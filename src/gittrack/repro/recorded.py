@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gittrack.entities.record import RunId, RunRecord
+from gittrack.entities.record import LeftOut, RunId, RunRecord
 from gittrack.repro import swap
 from gittrack.repro.execute import NewRun
 from gittrack.repro.pairs import pair
@@ -44,7 +45,7 @@ def comparisons(
     originals = family(session, run)
     new = sorted(family(session, repeat), key=lambda one: (one.start_time, one.process.ordinal))
     pairs = pair(originals, [NewRun(one, Path()) for one in new])
-    left_out = originals[0].code.left_out if originals[0].code else ()
+    left_out = _not_back(originals[0], new)
     compared = []
     for one in with_nested(run, originals):
         found = pairs.get(one.run_id)
@@ -55,6 +56,16 @@ def comparisons(
         lacking = incomplete(one, left_out)
         compared.append(compare(one, again, series, tolerance=tolerance, incomplete=lacking))
     return compared
+
+
+def _not_back(executed: RunRecord, new: Iterable[RunRecord]) -> list[LeftOut]:
+    """Return the files that the record lacks and that nobody can say were beside the repetition's code.
+
+    One that was put back is left out of the repetition's capture too, with the digest that it had there.
+    """
+    there = {(left.path, left.digest) for run in new if run.code for left in run.code.left_out}
+    left_out = executed.code.left_out if executed.code else ()
+    return [left for left in left_out if left.digest is None or (left.path, left.digest) not in there]
 
 
 def verified_by(session: Session, run: RunRecord) -> RunId | None:
