@@ -9,6 +9,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,126 @@ def test_columns_and_rows_of_a_table_that_came_or_went_are_named(folder: Path) -
     assert found.facts["new_columns"] == ["c"]
     assert found.facts["rows"] == [1, 2]
     assert found.close is False
+
+
+def table(rows: Iterable[tuple[object, ...]], head: str = "id,score,name") -> str:
+    return f"{head}\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+
+
+ROWS = [(f"a{i}", i / 7, f"n{i % 3}") for i in range(100)]
+
+
+def test_one_row_more_is_one_row_more_wherever_it_stands(folder: Path) -> None:
+    new = [*ROWS[:2], ("b", 0.5, "new"), *ROWS[2:50], ("a50", 9.0, "n2"), *ROWS[51:]]
+
+    found = diff(folder, "t.csv", table(ROWS), table(new), NEAR)
+
+    assert found.words == (
+        "100 rows recorded, 101 now",
+        "1 row added (id 'b')",
+        "column 'score': 1 cell, by at most 1.86",
+        "1 of 3 columns, 100 rows that both have",
+    )
+    assert found.facts["matched_rows"] == {
+        "key": "id",
+        "missing": 0,
+        "added": 1,
+        "missing_keys": [],
+        "added_keys": ["b"],
+        "moved": False,
+    }
+    assert found.close is False
+
+
+def test_rows_that_went_and_rows_that_moved_are_told_apart(folder: Path) -> None:
+    new = [
+        ("a7", -1.0, "n1"),
+        *[row for row in reversed(ROWS) if row[0] not in ("a1", "a2", "a3", "a4", "a7")],
+    ]
+
+    found = diff(folder, "t.csv", table(ROWS), table(new))
+
+    assert found.words[1:4] == (
+        "4 rows missing now (id 'a1', 'a2', 'a3', …)",
+        "the others in another order",
+        "column 'score': 1 cell, by at most 2",
+    )
+
+
+def test_rows_that_nothing_names_are_compared_whole(folder: Path) -> None:
+    rows = [(i % 4, i % 4 / 8) for i in range(40)]
+
+    found = diff(folder, "t.csv", table(rows, "n,x"), table([(9, 0.1), (1, 0.125), *rows[1:]], "n,x"))
+
+    assert found.words[1:] == ("1 row missing now", "2 rows added", "the other 39 rows the same")
+
+
+def test_a_column_that_numbers_the_rows_names_none_of_them(folder: Path) -> None:
+    old, new = ([(i, *row) for i, row in enumerate(rows)] for rows in (ROWS, ROWS[1:]))
+
+    found = diff(folder, "t.csv", table(old, ",id,score,name"), table(new, ",id,score,name"))
+
+    assert found.words[:3] == (
+        "100 rows recorded, 99 now",
+        "1 row missing now (id 'a0')",
+        "column '': 99 cells, by at most 1",
+    )
+
+
+def test_rows_with_other_names_at_each_run_are_compared_by_their_place(folder: Path) -> None:
+    old, new = ([(f"{salt}{i}", i / 7, "x") for i in range(50)] for salt in "ab")
+
+    found = diff(folder, "t.csv", table(old), table(new))
+
+    assert found.words == ("column 'id': 50 cells", "1 of 3 columns, 50 rows")
+    assert found.facts["matched_rows"] is None
+
+
+def test_measured_numbers_name_no_rows(folder: Path) -> None:
+    old, new = ([(i / 7 + (i < 9) * add, i % 2) for i in range(50)] for add in (0, 1e-9))
+
+    found = diff(folder, "t.csv", table(old, "x,y"), table([*new, (99.5, 1)], "x,y"))
+
+    assert found.words[:2] == ("50 rows recorded, 51 now", "column 'x': 9 cells, by at most 1e-09")
+
+
+@pytest.mark.parametrize("pack", [parquet, feather])
+def test_rows_of_typed_tables_are_found_again(folder: Path, pack: Callable[[pa.Table], bytes]) -> None:
+    when = np.datetime64("2026-01-01") + np.arange(30)
+    old = pa.table({"x": [float("nan"), *np.arange(29.0)], "when": when, "tag": ["a", None, "b"] * 10})
+    name = "t.parquet" if pack is parquet else "t.feather"
+
+    found = diff(folder, name, pack(old), pack(old.slice(1)))
+    shuffled = diff(folder, name, pack(old), pack(old.select(["x", "tag"]).take(list(range(29, -1, -1)))))
+
+    assert found.words[1:] == ("1 row missing now (when '2026-01-01')", "the other 29 rows the same")
+    assert shuffled.words == ("column 'when' missing now", "the same rows in another order")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 99), st.integers(0, 3)),
+        unique_by=lambda row: row[0],
+        min_size=1,
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_rows_that_are_added_shuffled_and_taken_away_are_counted_exactly(
+    folder: Path, rows: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    old = [(f"k{key}", value) for key, value in rows]
+    kept = data.draw(st.lists(st.sampled_from(old), unique=True, min_size=(len(old) + 1) // 2))
+    more = [(f"new{place}", 0) for place in range(data.draw(st.integers(0, len(kept))))]
+    new = data.draw(st.permutations([*kept, *more]))
+
+    found = diff(folder, "t.csv", table(old, "id,n"), table(new, "id,n")).facts
+
+    matched = found["matched_rows"] or {"missing": 0, "added": 0}
+    if found["differing"] == []:
+        assert (matched["missing"], matched["added"]) == (len(old) - len(kept), len(more))
+    else:  # as few cells by place as rows that came and went
+        assert found["matched_rows"] is None
 
 
 def test_rows_in_another_order_are_said_to_be_so(folder: Path) -> None:

@@ -1,10 +1,10 @@
-"""Tables: CSV, TSV, Parquet, Feather. Rows are compared by their place, columns by their name."""
+"""Tables: CSV, TSV, Parquet, Feather. Columns are compared by their name, rows by their place or by what names them."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from gittrack.repro.contents.finding import (
     LISTED,
     MAX_COLUMNS,
     MAX_TABLE,
+    SHOWN,
     ArtifactDiff,
     Size,
     Unreadable,
@@ -23,6 +24,7 @@ from gittrack.repro.contents.finding import (
     some,
     up_to,
 )
+from gittrack.repro.contents.rows import Match, is_numbering, joined, match
 from gittrack.repro.contents.texts import without_times
 from gittrack.repro.phrases import plural
 from gittrack.repro.tolerance import Tolerance
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_CSV = 64 << 20
-_MAX_SORTED = 64 << 20
 _MAX_TIMES = 10_000  # cells that are looked at one by one
 _BATCH = 1 << 16
 
@@ -203,31 +204,133 @@ def _within(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], bo
 
 def _compare(kind: str, old: _Table, new: _Table, tolerance: Tolerance) -> ArtifactDiff:
     before, after = (dict(zip(_unique(t.data.column_names), t.data.columns, strict=True)) for t in (old, new))
-    both = min(old.data.num_rows, new.data.num_rows)
     gone, come = [n for n in before if n not in after], [n for n in after if n not in before]
+    rows = _rows(
+        old, new, {n: before[n] for n in before if n in after}, {n: after[n] for n in after if n in before}
+    )
     columns: list[_Column] = []
-    for name in before:
-        if name in after:
-            columns += _columns(name, before[name].slice(0, both), after[name].slice(0, both), tolerance)
-    whole = old.rows == new.rows and not gone and not come
+    for name in rows.old:
+        columns += _columns(name, rows.old[name], rows.new[name], tolerance)
+    in_place = old.rows == new.rows and not gone and not come and rows.match is None
     apart = sorted(columns, key=lambda column: -(column.cells or 0))
-    reordered = whole and bool(apart) and _same_rows(old.data, new.data)
     cut = old.cut or new.cut
-    fine = whole and not cut and all(not c.others and c.size and not c.size.beyond for c in apart)
+    fine = in_place and not cut and all(not c.others and c.size and not c.size.beyond for c in apart)
     return ArtifactDiff(
         kind=kind,
-        words=tuple(_words(old, new, (gone, come), apart, both=both, reordered=reordered)),
+        words=tuple(_words(old, new, (gone, come), apart, rows)),
         facts={
             "rows": [old.rows, new.rows],
             "columns": [len(before), len(after)],
             "missing_columns": gone[:LISTED],
             "new_columns": come[:LISTED],
             "differing": [column.document() for column in apart[:LISTED]],
-            "same_rows_in_another_order": reordered,
+            "same_rows_in_another_order": not gone and not come and not apart and rows.only_moved,
+            "matched_rows": rows.document(),
         },
         close=judged(tolerance, fine=fine),
-        only_times=whole and bool(apart) and all(column.times for column in apart),
+        only_times=in_place and bool(apart) and all(column.times for column in apart),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of two tables that are compared with each other.
+
+    Attributes:
+        old: The recorded columns that the other table has too, by name.
+        new: Those of the other table, as many rows.
+        match: How they were found; None where it was by their place.
+        keys: What names the rows that are missing, and those that were added, the first few.
+    """
+
+    old: Mapping[str, pa.ChunkedArray]
+    new: Mapping[str, pa.ChunkedArray]
+    match: Match | None = None
+    keys: tuple[Sequence[Any], Sequence[Any]] = ((), ())
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.old.values()), ()))
+
+    @property
+    def only_moved(self) -> bool:
+        """Whether all rows of both tables are there."""
+        return self.match is not None and not len(self.match.missing) and not len(self.match.added)
+
+    def words(self) -> list[str]:
+        """Return what became of the other rows, in words."""
+        if self.match is None:
+            return []
+        found = []
+        for places, keys, what in zip(
+            (self.match.missing, self.match.added), self.keys, ("missing now", "added"), strict=True
+        ):
+            if len(places):
+                named = [quote(key) for key in keys[:SHOWN]] + (["…"] if len(places) > SHOWN else [])
+                of = f" ({self.match.key} {', '.join(named)})" if self.match.key else ""
+                found.append(f"{plural(len(places), 'row')} {what}{of}")
+        return [*found, *(["the others in another order"] if found and self.match.moved else [])]
+
+    def document(self) -> dict[str, Any] | None:
+        """Return the same as plain values; None where rows were compared by their place."""
+        if self.match is None:
+            return None
+        return {
+            "key": self.match.key,
+            "missing": len(self.match.missing),
+            "added": len(self.match.added),
+            "missing_keys": list(map(str, self.keys[0])),
+            "added_keys": list(map(str, self.keys[1])),
+            "moved": self.match.moved,
+        }
+
+
+def _rows(
+    old: _Table, new: _Table, before: Mapping[str, pa.ChunkedArray], after: Mapping[str, pa.ChunkedArray]
+) -> _Rows:
+    """Take the rows that belong together, by their place unless fewer rows differ otherwise."""
+    both = min(old.data.num_rows, new.data.num_rows)
+    in_place = _Rows(
+        {name: column.slice(0, both) for name, column in before.items()},
+        {name: column.slice(0, both) for name, column in after.items()},
+    )
+    telling = [name for name in before if not (is_numbering(before[name]) and is_numbering(after[name]))]
+    by_place = _differing(in_place, telling) + abs(old.rows - new.rows)
+    if old.cut or new.cut or not by_place:
+        return in_place
+    found = match({name: before[name] for name in telling}, {name: after[name] for name in telling})
+    if found is None:
+        return in_place
+    keys = (
+        ([], [])
+        if found.key is None
+        else (
+            before[found.key].take(found.missing[:LISTED]).to_pylist(),
+            after[found.key].take(found.added[:LISTED]).to_pylist(),
+        )
+    )
+    taken = _Rows(
+        {name: column.take(found.rows) for name, column in before.items()},
+        {name: after[name].take(found.new_rows) for name in before},
+        found,
+        keys,
+    )
+    otherwise = _differing(taken, telling) + len(found.missing) + len(found.added)
+    return taken if otherwise < by_place + (old.rows != new.rows) else in_place
+
+
+def _differing(rows: _Rows, names: Iterable[str]) -> int:
+    """Count the rows that differ in some columns, as far as that can be said cell by cell."""
+    import numpy as np
+
+    apart = np.zeros(rows.count, np.bool_)
+    for name in names:
+        old, new = rows.old[name], rows.new[name]
+        mask = None if old.type == new.type and old.equals(new) else _mask(old, new)
+        if mask is not None:
+            apart |= mask
+    return int(apart.sum())
 
 
 def _words(
@@ -235,17 +338,24 @@ def _words(
     new: _Table,
     names: tuple[Sequence[str], Sequence[str]],
     apart: Sequence[_Column],
-    *,
-    both: int,
-    reordered: bool,
+    rows: _Rows,
 ) -> list[str]:
-    words = [f"{old.rows} rows recorded, {new.rows} now"] if old.rows != new.rows else []
+    words = [f"{plural(old.rows, 'row')} recorded, {new.rows} now"] if old.rows != new.rows else []
+    words += rows.words()
     for listed, what in zip(names, ("missing now", "not in the record"), strict=True):
         words += [f"column {name} {what}" for name in some([quote(name) for name in listed], noun="column")]
-    if reordered:
-        return [*words, "the same rows in another order"]
+    if rows.only_moved:
+        words.append("the same rows in another order" if not apart else "the rows are in another order")
+    if rows.only_moved and not apart:
+        return words
     words += some([column.words() for column in apart], noun="column")
-    words.append(f"{len(apart)} of {plural(old.data.num_columns, 'column')}, {plural(both, 'row')}")
+    if rows.match is None or apart:
+        of = " that both have" if rows.match else " by their place" if old.rows != new.rows else ""
+        words.append(
+            f"{len(apart)} of {plural(old.data.num_columns, 'column')}, {plural(rows.count, 'row')}{of}"
+        )
+    else:
+        words.append(f"the other {plural(rows.count, 'row')} the same")
     if not apart and len(words) == 1:
         words = ["the same table, written differently"]
     if old.cut or new.cut:
@@ -321,16 +431,10 @@ def _as_places(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.ChunkedAr
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    one, other = (_joined(column) for column in (old, new))
+    one, other = (joined(column) for column in (old, new))
     moved = pc.fill_null(pc.index_in(other.dictionary, value_set=one.dictionary), -1)
     places = pc.take(moved, other.indices)
     return pa.chunked_array([one.indices.cast(pa.int32())]), pa.chunked_array([places.cast(pa.int32())])
-
-
-def _joined(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Return a dictionary column as one array, with one dictionary."""
-    joined = column.unify_dictionaries().combine_chunks()
-    return joined.chunk(0) if hasattr(joined, "chunk") else joined
 
 
 def _numbers(column: pa.ChunkedArray) -> Any:
@@ -365,20 +469,3 @@ def _all_times(old: pa.ChunkedArray, new: pa.ChunkedArray) -> bool:
         return False
     pairs = zip(old.to_pylist(), new.to_pylist(), strict=True)
     return all(without_times(a[:256]) == without_times(b[:256]) for a, b in pairs if a and b)
-
-
-def _same_rows(old: pa.Table, new: pa.Table) -> bool:
-    """Whether two tables hold the same rows in another order; looked at where that is cheap."""
-    import pyarrow as pa
-
-    plain: list[Callable[[Any], bool]] = [pa.types.is_primitive, pa.types.is_string]
-    if old.schema.names != new.schema.names or old.schema.types != new.schema.types or not old.num_columns:
-        return False
-    if max(old.nbytes, new.nbytes) > _MAX_SORTED or not all(
-        any(t(k) for t in plain) for k in old.schema.types
-    ):
-        return False
-    keys = [(f"{place}", "ascending") for place in range(old.num_columns)]
-    renamed = (table.rename_columns([name for name, _ in keys]) for table in (old, new))
-    one, other = (table.sort_by(keys).combine_chunks() for table in renamed)
-    return bool(one.equals(other))
