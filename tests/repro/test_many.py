@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from gittrack.repro.many import (
     split_verified,
     untrusted,
 )
+from gittrack.repro.options import Options
 from gittrack.repro.published import junit, markdown
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import commit, gittrack, job, opened, recorded, runs, session_of
@@ -177,6 +179,25 @@ def test_a_process_that_is_killed_costs_its_own_run_alone(repo: Path, tmp_path: 
     assert found.exit_code == 1
 
 
+def test_what_would_help_is_told_for_a_run_that_could_not_be_run_again(repo: Path) -> None:
+    code = "import gittrack\nwith gittrack.start_run(): gittrack.log_metric('x', len(open('in.csv').read()))"
+    write(repo, {".gitignore": "in.csv\n", "in.csv": "a,b\n"})
+    run = recorded(repo, {"train.py": code})
+    shutil.rmtree(repo / ".git" / "gittrack" / "files")
+    (repo / "in.csv").unlink()
+
+    (lost,) = many(repo).results
+    (unset,) = many(repo, options=Options(pass_env=("NOT_SET",))).results
+    shown = gittrack(repo, "repro", "--all", "--markdown", "a.md", "--junit", "a.xml", check=False)
+
+    assert (lost.state, bool(lost.hint)) == ("impossible", True)
+    assert (unset.state, unset.hint) == ("error", "export NOT_SET=...")
+    assert unset.document()["hint"] == unset.hint
+    assert f"hint: {lost.hint}  ({run.run_id[:8]})" in shown
+    assert f"this helps: {lost.hint}" in "".join(ET.parse(repo / "a.xml").getroot().itertext())
+    assert "this helps: <code>" in (repo / "a.md").read_text()
+
+
 def test_fail_fast_begins_no_more(repo: Path) -> None:
     write(repo, {"train.py": SWEEP, "random_job.py": RANDOM})
     job(repo, "python", "random_job.py")
@@ -263,7 +284,7 @@ HOSTILE = "a|b\n@everyone <script>\x1b[2J\u202e[x](http://e) #1 `c` **d** ]]>&"
 
 def test_names_and_reasons_of_others_are_only_text() -> None:
     run = replace(RUN, name=HOSTILE, experiment=HOSTILE)
-    found = Many((Result(run, "different", HOSTILE, metrics=(HOSTILE,)),), 1.0)
+    found = Many((Result(run, "different", HOSTILE, metrics=(HOSTILE,), hint=HOSTILE),), 1.0)
 
     text = markdown(found)
     table = text.split("| ---: |\n")[1]
@@ -312,7 +333,7 @@ RUN = RunRecord(
 def test_any_text_makes_xml_that_can_be_read(text: str) -> None:
     run = replace(RUN, name=text, experiment=text)
 
-    ET.fromstring(junit(Many((Result(run, "failed", text, artifacts=(text,)),), 1.0)))
+    ET.fromstring(junit(Many((Result(run, "failed", text, artifacts=(text,), hint=text),), 1.0)))
 
 
 def test_the_worst_verdict_is_the_exit_code() -> None:

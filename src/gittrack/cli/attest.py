@@ -118,5 +118,5 @@ def _reproduce(session: Session, run_id: RunId, *, yes: bool) -> None:
     if result.repro_run_id is None:
         raise Conflict(
             f"run {run_id[:8]} could not be reproduced: {result.state}, {result.reason or 'interrupted'}",
-            hint=f"gittrack repro {run_id[:8]}",
+            hint=result.hint or f"gittrack repro {run_id[:8]}",
         )

@@ -32,6 +32,7 @@ _COLOURS = {
     "not run": "dim",
 }
 
+_NAMED = 3  # runs that a hint names
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
@@ -226,3 +227,7 @@ def _print(many: Many) -> None:
     output.remark(f"{ended}{runs} in {values.duration(many.seconds)}: {tally}")
     if left_out:
         output.remark(f"no room for {', '.join(left_out)}: --json has all of it")
+    for hint, run_ids in many.hints.items():  # below the table, which may cut them
+        named = ", ".join(ids[run_id] for run_id in run_ids[:_NAMED])
+        more = f" and {len(run_ids) - _NAMED} more" if len(run_ids) > _NAMED else ""
+        output.say_hint(f"{hint}  ({named}{more})")

@@ -75,6 +75,7 @@ class Result:
         metrics: Those that differ.
         artifacts: Those that differ.
         seconds: What the reproduction of its process took.
+        hint: What would help where it could not be run again, None where nothing is known to.
     """
 
     run: RunRecord
@@ -84,6 +85,7 @@ class Result:
     metrics: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     seconds: float = 0.0
+    hint: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -99,6 +101,7 @@ class Result:
             "repro_run_id": self.repro_run_id,
             "state": self.state,
             "reason": self.reason,
+            "hint": self.hint,
             "metrics_differ": list(self.metrics),
             "artifacts_differ": list(self.artifacts),
             "seconds": round(self.seconds, 3),
@@ -137,6 +140,15 @@ class Many:
     def tally(self) -> dict[str, int]:
         """How many runs there are of each state, the most frequent first."""
         return dict(Counter(result.state for result in self.results).most_common())
+
+    @property
+    def hints(self) -> dict[str, list[RunId]]:
+        """What would help, and the runs that it is for."""
+        found: dict[str, list[RunId]] = {}
+        for result in self.results:
+            if result.hint is not None:
+                found.setdefault(result.hint, []).append(result.run.run_id)
+        return found
 
     def document(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -403,13 +415,13 @@ def _results(job: Job, code: int, out: str, err: str, seconds: float) -> Iterato
     """Yield what a process's answer says of each run that was asked about."""
     answer = _answer(out)
     if answer is None or "verdict" not in answer:
-        reason = _went_wrong(answer, code, err)
-        yield from (Result(run, "error", reason, seconds=seconds) for run in job.asked)
+        reason, hint = _went_wrong(answer, code, err)
+        yield from (Result(run, "error", reason, seconds=seconds, hint=hint) for run in job.asked)
         return
     if not answer["runs"]:
-        problem = answer["restored"]["problem"]
-        state, reason = answer["verdict"] or "restored", problem and problem["what"]
-        yield from (Result(run, state, reason, seconds=seconds) for run in job.asked)
+        problem = answer["restored"]["problem"] or {"what": None, "hint": None}
+        state, reason, hint = answer["verdict"] or "restored", problem["what"], problem["hint"]
+        yield from (Result(run, state, reason, seconds=seconds, hint=hint) for run in job.asked)
         return
     compared = {found["run_id"]: found for found in answer["runs"]}
     for run in job.asked:
@@ -443,10 +455,11 @@ def _answer(out: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _went_wrong(answer: Mapping[str, Any] | None, code: int, err: str) -> str:
+def _went_wrong(answer: Mapping[str, Any] | None, code: int, err: str) -> tuple[str, str | None]:
+    """Return why there is no verdict, and what would help."""
     if answer is not None and "error" in answer:
-        return str(answer["error"])
+        return str(answer["error"]), answer.get("hint")
     if code < 0:
-        return f"the process that reproduced it was ended by {signal.Signals(-code).name}"
+        return f"the process that reproduced it was ended by {signal.Signals(-code).name}", None
     last = next((line for line in reversed(err.splitlines()) if line.strip()), "it said nothing")
-    return f"the process that reproduced it ended with exit code {code}: {last}"
+    return f"the process that reproduced it ended with exit code {code}: {last}", None

@@ -64,6 +64,8 @@ def _outcome(result: Result) -> str | None:
 
 def _details(result: Result) -> list[str]:
     lines = [f"run: {result.run.run_id}"]
+    if result.hint:
+        lines.append(f"this helps: {result.hint}")
     if result.repro_run_id:
         lines.append(f"reproduced as: {result.repro_run_id}")
     lines += [f"metric differs: {key}" for key in result.metrics]
@@ -126,6 +128,8 @@ def _row(result: Result) -> str:
     verdict = result.state
     if result.reason and not result.is_good:
         verdict += f": {_code(result.reason)}"
+    if result.hint:
+        verdict += f", this helps: {_code(result.hint)}"
     differs = [_code(name) for name in (*result.metrics, *result.artifacts)]
     named = ", ".join(differs[:5]) + (f" and {len(differs) - 5} more" if len(differs) > 5 else "")
     cells = (sign, f"`{run.run_id[:8]}`", _code(run.name), verdict, named, f"{result.seconds:.1f}")
