@@ -7,5 +7,5 @@ Each module measures one subject in fresh processes: the programs in `jobs/`, wh
 write. Where a bound is a share of something, both are measured side by side, turn by turn, so that a machine which
 others use too slows both. `--record` makes each execution a run of the experiment `bench` in this project's store.
 
-`repro_corpus/` measures something else: whether reproductions of many kinds of jobs get the verdict that is right.
+`repro/` measures something else: whether reproductions of many kinds of jobs get the verdict that is right.
 """

@@ -19,9 +19,9 @@ NAMES = (
     "search",
     "history",
     "artifact",
-    "repro",
+    "repro_overhead",
     "environment",
-    "repro_many",
+    "repro_all",
 )
 
 

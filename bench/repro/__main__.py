@@ -1,4 +1,4 @@
-"""`python -m bench.repro_corpus`: play the jobs, say what came of them; 1 when one is not right."""
+"""`python -m bench.repro`: play the jobs, say what came of them; 1 when one is not right."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import tempfile
 from pathlib import Path
 
 from bench.harness import JobFailed, workspace
-from bench.repro_corpus import __doc__ as about
-from bench.repro_corpus.environments import Built, Maker, Present
-from bench.repro_corpus.report import page, word
-from bench.repro_corpus.scene import Outcome, play
-from bench.repro_corpus.table import JOBS, Job
+from bench.repro import __doc__ as about
+from bench.repro.environments import Built, Maker, Present
+from bench.repro.report import page, word
+from bench.repro.scene import Outcome, play
+from bench.repro.table import JOBS, Job
 
 
 def main() -> int:
     """Play what was asked for."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.repro_corpus",
+        prog="python -m bench.repro",
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench.repro_corpus.environments import Present
-from bench.repro_corpus.report import page, word
-from bench.repro_corpus.scene import HERE, Outcome, play
-from bench.repro_corpus.table import JOBS, Job
+from bench.repro.environments import Present
+from bench.repro.report import page, word
+from bench.repro.scene import HERE, Outcome, play
+from bench.repro.table import JOBS, Job
 
 FAST = ("small", "dirty_tree", "fails", "data_gone", "unseeded", "one_trial")
 NAMED = {job.name: job for job in JOBS}

@@ -1,4 +1,4 @@
-"""Write `measurements.csv`, which many jobs read: `python bench/repro_corpus/make_data.py`."""
+"""Write `measurements.csv`, which many jobs read: `python bench/repro/make_data.py`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.repro_corpus.scene import Scene
+    from bench.repro.scene import Scene
 
 READINGS = "\n".join(str(number * number % 17 / 4) for number in range(40)) + "\n"
 _LARGE_BYTES = 12_000_000  # more than the capture of the code takes
@@ -115,7 +115,7 @@ def remove_the_large_file(scene: Scene) -> None:
 
 def add_submodule(scene: Scene) -> None:
     """Add a library as a submodule."""
-    from bench.repro_corpus.scene import HERE
+    from bench.repro.scene import HERE
 
     library = scene.folder / "library"
     shutil.copytree(HERE / "library", library)

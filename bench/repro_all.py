@@ -44,16 +44,16 @@ def measure(options: Options) -> Measured:
         grown = used(root) - before - pool
         checkout = sum(used(path) for path in root.iterdir() if path.name not in (".git", ".gittrack"))
     figures = [
-        Figure("repro_many.each", f"{runs} reproductions, -j {WORKERS}, each", [seconds / runs * 1e3]),
+        Figure("repro_all.each", f"{runs} reproductions, -j {WORKERS}, each", [seconds / runs * 1e3]),
         Figure(
-            "repro_many.disk",
+            "repro_all.disk",
             "what they leave on the disk, over what recording the same runs left",
             [grown / runs / written],
             unit="×",
             bound=1.25,
         ),
         Figure(
-            "repro_many.worktrees",
+            "repro_all.worktrees",
             f"their worktrees, over one checkout of {files:,} files with its data",
             [pool / checkout],
             unit="×",

@@ -27,15 +27,21 @@ def measure(options: Options) -> Measured:
             first.append(reproduced(root, run) - alone[-1])
         later = [reproduced(root, run) - harness.wall(TRAIN, root) for _ in range(options.repeats)]
     figures = [
-        Figure("repro.later", f"repro beside the job itself, {files:,} files", later, bound=700, paired=True),
         Figure(
-            "repro.first",
+            "repro_overhead.later",
+            f"repro beside the job itself, {files:,} files",
+            later,
+            bound=700,
+            paired=True,
+        ),
+        Figure(
+            "repro_overhead.first",
             "the same, the first one in a clone: all files are checked out",
             first,
             bound=700,
             paired=True,
         ),
-        Figure("repro.job", "the job itself", alone),
+        Figure("repro_overhead.job", "the job itself", alone),
     ]
     return Measured(figures, {"files": files})
 

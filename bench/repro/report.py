@@ -8,12 +8,12 @@ from statistics import median
 from typing import Any
 
 from bench import harness
-from bench.repro_corpus.scene import Outcome
+from bench.repro.scene import Outcome
 
 _HEAD = """\
 # Reproductions
 
-*Made by `python -m bench.repro_corpus --markdown docs/reproductions.md`; do not edit.*
+*Made by `python -m bench.repro --markdown docs/reproductions.md`; do not edit.*
 
 Each job is a folder of real files that becomes a repository of its own. It is recorded in one clone and reproduced
 in a fresh clone of what was pushed, with a fresh environment: neither shares anything with the first, but where the

@@ -1,6 +1,6 @@
 """The corpus: real jobs of many kinds, each recorded in one clone and reproduced in a fresh one.
 
-    python -m bench.repro_corpus [-k NAME] [--markdown docs/reproductions.md]
+    python -m bench.repro [-k NAME] [--markdown docs/reproductions.md]
 
 `table.py` declares the jobs: the files in `jobs/`, how they are recorded, what happens between (`steps.py`), and
 the verdict that is right. `environments.py` makes one environment to record in and another, fresh one, to reproduce

@@ -14,8 +14,8 @@ from typing import Any
 
 from bench import harness
 from bench.harness import JobFailed
-from bench.repro_corpus.environments import Environment, Maker
-from bench.repro_corpus.table import Job
+from bench.repro.environments import Environment, Maker
+from bench.repro.table import Job
 from gittrack.repro.verify import EXIT_CODES
 
 HERE = Path(__file__).parent

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.repro_corpus import steps
+from bench.repro import steps
 from gittrack.repro.verify import Verdict
 
 if TYPE_CHECKING:
-    from bench.repro_corpus.scene import Scene
+    from bench.repro.scene import Scene
 
 Step = Callable[["Scene"], None]
 
