@@ -329,6 +329,23 @@ def test_a_job_under_gittrack_run_is_exchanged_too(repo: Path) -> None:
     assert made.data[0].digest == b.data[0].digest
 
 
+def test_data_that_git_holds_stays_with_other_code_in_a_fresh_clone(repo: Path, tmp_path: Path) -> None:
+    train = TRAIN.replace('    gittrack.log_data("big/in.txt")\n', "").replace("big/in.txt", "in.txt")
+    for factor, text in ((10, "a"), (100, "aaaa")):
+        write(repo, {"train.py": train, "model.py": f"FACTOR = {factor}\n", "in.txt": text})
+        commit_all(repo)
+        gittrack(repo, "run", "--", "python", "train.py")
+    commit(repo)
+    git(repo, "clone", "-q", str(repo), str(tmp_path / "fresh"))
+    a, b = originals(tmp_path / "fresh")
+
+    report = reproduce(agree(exchanged(tmp_path / "fresh", a, code=b.run_id)))
+
+    assert size(report) == 200.0
+    assert report.comparisons[0].repeat is not None
+    assert report.comparisons[0].repeat.data == a.data
+
+
 def test_a_commit_brings_its_submodules(repo: Path, tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     write(inner, {"factor.py": "FACTOR = 2\n"})

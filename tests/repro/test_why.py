@@ -60,6 +60,16 @@ def test_what_a_swap_explains_is_taken_from_either_side(repo: Path, two: tuple[R
     assert sorted((one.kind, one.moved) for one in backwards.effects) == [("code", -270.0), ("data", -200.0)]
 
 
+def test_a_change_that_moved_nothing_explains_nothing_from_either_side(repo: Path) -> None:
+    project(repo, factor=10, text="a", big="bb")
+    write(repo, {"README": "words\n"})
+    project(repo, factor=10, text="aaaa", big="bb")
+    a, b = originals(repo)
+    gittrack(repo, "repro", b.run_id, "--swap", f"code={a.run_id}", check=False)
+
+    assert "code explains +0 of +30" in text(asked(repo, a, b))
+
+
 def test_a_swap_to_the_commit_of_the_other_run_counts(repo: Path, two: tuple[RunRecord, RunRecord]) -> None:
     a, b = two
     gittrack(repo, "repro", a.run_id, "--swap", "code=HEAD", check=False)

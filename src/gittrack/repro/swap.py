@@ -254,8 +254,11 @@ def _plan(plan: Plan, run_id: RunId) -> Plan:
 
 
 def _homes(plan: Plan) -> tuple[Home, ...]:
-    """Return where the inputs are that are files of a run's own code."""
-    inside = (entry for entry in plan.data if entry.kept_by == "git" and not entry.path.startswith("/"))
+    """Return where the inputs are that may be files of a run's own code.
+
+    A program under `gittrack run` does not know what git holds, and keeps what it declares elsewhere too.
+    """
+    inside = (entry for entry in plan.data if entry.how is None and not entry.path.startswith("/"))
     paths = tuple(safe_path(entry.path, what="data path") for entry in inside)
     code = plan.executed.code
     return (Home(code, plan.patch, paths),) if code is not None and paths else ()

@@ -210,7 +210,8 @@ def _moved(found: RunDiff, key: str, swaps: Sequence[_Swapped]) -> Moved:
         if kind is None:
             noise.append(abs(change))
         else:
-            effects.append(Effect(kind, change if base is found.a else -change, repeat.run_id, base.run_id))
+            moved = change if base is found.a else 0.0 - change  # never -0.0
+            effects.append(Effect(kind, moved, repeat.run_id, base.run_id))
     known = {(effect.kind, effect.base): effect for effect in effects}  # of several, the last one
     return Moved(key, a, b, tuple(known.values()), max(noise, default=None))
 
