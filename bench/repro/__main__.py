@@ -42,7 +42,9 @@ def main() -> int:
     jobs = [job for job in JOBS if not asked.names or any(name in job.name for name in asked.names)]
     if asked.list:
         for job in jobs:
-            print(f"{job.name:<22} {job.verdict:<13} {job.what}")
+            print(f"{job.name:<22} {job.what}")
+            for question in job.questions:
+                print(f"{'':<22}   {question.shown}: {question.answer}")
         return 0
     try:
         outcomes = played(jobs, asked)

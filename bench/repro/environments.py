@@ -69,6 +69,7 @@ class Maker(Protocol):
         role: str,
         wheels: Path | None = None,
         in_place: Path | None = None,
+        own: bool = False,
     ) -> Environment:
         """Return an environment with these packages.
 
@@ -77,6 +78,7 @@ class Maker(Protocol):
             role: `record` or `fresh`: the two never share an environment.
             wheels: A folder of wheels that no index has.
             in_place: A project to install in place.
+            own: No other job gets it.
         """
 
     def pins(self, environment: Environment) -> tuple[str, ...]:
@@ -104,9 +106,10 @@ class Present:
         role: str,
         wheels: Path | None = None,
         in_place: Path | None = None,
+        own: bool = False,
     ) -> Environment:
         """Return the environment of this interpreter."""
-        del packages, role, wheels, in_place
+        del packages, role, wheels, in_place, own
         return Environment(Path(sys.executable).parent)
 
     def pins(self, environment: Environment) -> tuple[str, ...]:
@@ -140,12 +143,13 @@ class Built:
         role: str,
         wheels: Path | None = None,
         in_place: Path | None = None,
+        own: bool = False,
     ) -> Environment:
         """Return an environment with these packages."""
         asked = self._asked if role == "record" else {}
         wanted = tuple(asked.get(_name(package), package) for package in packages)
         key = (role, *sorted(wanted))
-        own = wheels is not None or in_place is not None
+        own = own or wheels is not None or in_place is not None
         if own or key not in self._made:
             made = self._build(wanted, wheels, in_place)
             if own:

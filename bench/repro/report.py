@@ -8,30 +8,34 @@ from statistics import median
 from typing import Any
 
 from bench import harness
-from bench.repro.scene import Outcome
+from bench.repro.scene import Answer, Outcome
 
 _HEAD = """\
 # Reproductions
 
 *Made by `python -m bench.repro --markdown docs/reproductions.md`; do not edit.*
 
-Each job is a folder of real files that becomes a repository of its own. It is recorded in one clone and reproduced
+Each job is a folder of real files that becomes a repository of its own. It is recorded in one clone and asked about
 in a fresh clone of what was pushed, with a fresh environment: neither shares anything with the first, but where the
-table says "same clone". It says which verdict is right and which one `gittrack repro` gave; the program also checks
-that the report names what it has to, that the exit code is the verdict's, and that the working tree is as it was.
-Code, data and environment say how each came back. The overhead is what the whole command took longer than the job in
-it, the checkout included, and the environment where it was rebuilt.
+table says "same clone". What is asked is a command of gittrack, mostly `gittrack repro RUN`. The table says which
+answer is right, by the way in which the job was made, and which one was given: the verdict of a reproduction, the
+number of runs of each verdict for many, the commit that `bisect` blames, the inputs that `why` names. The program also
+checks that the answer names what it has to, that the exit code is right, and that the working tree is as it was. Code,
+data and environment say how each came back. The overhead is what the whole command took longer than the job in it,
+the checkout included, and the environment where it was rebuilt.
 """
-_COLUMNS = ("job", "what", "expected", "got", "code", "data", "environment", "job took", "overhead")
+_COLUMNS = ("job", "what", "asked", "expected", "got", "code", "data", "environment", "job took", "overhead")
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
     """Return the page: the table, what was skipped and why, and the machine."""
     played = [outcome for outcome in outcomes if not outcome.skipped]
-    right = sum(outcome.right for outcome in played)
+    answers = [answer for outcome in played for answer in outcome.answers]
+    right = sum(not answer.trouble for answer in answers)
     rule = ["---"] * (len(_COLUMNS) - 2) + ["---:"] * 2
-    lines = [_HEAD, f"**{right} of {len(played)} are right.**{_overhead(played)}", ""]
-    lines += [_line(row) for row in (_COLUMNS, rule, *map(_row, played))]
+    told = f"**{right} of {len(answers)} answers about {len(played)} jobs are right.**"
+    lines = [_HEAD, f"{told}{_overhead(answers)}", ""]
+    lines += [_line(row) for row in (_COLUMNS, rule, *(row for outcome in played for row in _rows(outcome)))]
     skipped = [outcome for outcome in outcomes if outcome.skipped]
     if skipped:
         lines += ["", "Not played:", ""]
@@ -39,40 +43,52 @@ def page(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*lines, "", harness.conditions(), ""])
 
 
-def _overhead(played: Sequence[Outcome]) -> str:
-    """Return what they took, as a sentence to go on with."""
-    took = [outcome.overhead_s for outcome in played if outcome.overhead_s is not None]
+def _overhead(answers: Sequence[Answer]) -> str:
+    """Return what reproductions took, as a sentence to go on with."""
+    took = [answer.overhead_s for answer in answers if answer.overhead_s is not None]
     if not took:
         return ""
-    return f" Half of them took at most {median(took):.1f} s beside the job, the longest {max(took):.1f} s."
+    return (
+        f" Half of the reproductions took at most {median(took):.1f} s beside the job, "
+        f"the longest {max(took):.1f} s."
+    )
 
 
 def word(outcome: Outcome) -> str:
-    """Return one line about a job, for who waits."""
+    """Return one line about each answer to a job's questions, for who waits."""
     if outcome.skipped:
         return f"skipped  {outcome.job.name}: {outcome.skipped}"
-    state = "right  " if outcome.right else "WRONG  "
-    took = "" if outcome.overhead_s is None else f", {outcome.overhead_s:.1f} s beside the job"
-    return "\n".join([f"{state}  {outcome.job.name}: {outcome.got}{took}", *map(_indented, outcome.trouble)])
+    lines = []
+    for answer in outcome.answers:
+        state = "WRONG  " if answer.trouble else "right  "
+        took = "" if answer.overhead_s is None else f", {answer.overhead_s:.1f} s beside the job"
+        lines.append(f"{state}  {outcome.job.name}: {answer.question.shown}: {answer.got}{took}")
+        lines += map(_indented, answer.trouble)
+    return "\n".join(lines)
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"         {line}" for line in text.splitlines())
 
 
-def _row(outcome: Outcome) -> tuple[str, ...]:
-    job = outcome.job
-    restored = outcome.report.get("restored") or {}
-    got = outcome.got if outcome.right else f"**{outcome.got}**"
-    took = (outcome.job_s, outcome.overhead_s)
+def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    return [_row(outcome, answer) for answer in outcome.answers]
+
+
+def _row(outcome: Outcome, answer: Answer) -> tuple[str, ...]:
+    restored = answer.document.get("restored") or {}
+    got = f"**{answer.got}**" if answer.trouble else answer.got
+    took = (answer.job_s, answer.overhead_s)
+    is_first = answer is outcome.answers[0]
     return (
-        f"`{job.name}`",
-        job.what,
-        job.verdict,
+        f"`{outcome.job.name}`",
+        outcome.job.what if is_first else "the same",
+        f"`{answer.question.shown}`",
+        answer.question.answer,
         got,
         _code(restored),
         _data(restored),
-        _environment(restored),
+        _environment(restored) if restored else "",
         *("" if seconds is None else f"{seconds:.1f} s" for seconds in took),
     )
 

@@ -1,4 +1,4 @@
-"""One job, played: recorded in one clone, reproduced in another, compared with what is expected."""
+"""One job, played: recorded in one clone, asked about in another, compared with the answers that are right."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 from bench import harness
 from bench.harness import JobFailed
 from bench.repro.environments import Environment, Maker
+from bench.repro.questions import Question, answer_of
 from bench.repro.table import Job
-from gittrack.repro.verify import EXIT_CODES
 
 HERE = Path(__file__).parent
 _PATIENCE_S = 300
@@ -69,29 +69,44 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What came of one question.
+
+    Attributes:
+        question: As it stands in the table.
+        got: The answer, or why there is none.
+        document: The JSON that gittrack wrote; empty when it wrote none.
+        overhead_s: What a reproduction took longer than the job in it; None for other questions.
+        job_s: What the job in it took.
+        trouble: All that is not right.
+    """
+
+    question: Question
+    got: str = "error"
+    document: Mapping[str, Any] = field(default_factory=dict)
+    overhead_s: float | None = None
+    job_s: float | None = None
+    trouble: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of one job.
 
     Attributes:
         job: As it stands in the table.
-        report: The document that `gittrack repro --json` wrote; empty when it came to none.
-        overhead_s: What the reproduction took longer than the job in it.
-        job_s: What the job in it took.
+        answers: To its questions; empty when it was not played.
         skipped: Why it was not played, or None.
-        trouble: All that is not right.
     """
 
     job: Job
-    report: Mapping[str, Any] = field(default_factory=dict)
-    overhead_s: float | None = None
-    job_s: float | None = None
+    answers: tuple[Answer, ...] = ()
     skipped: str | None = None
-    trouble: tuple[str, ...] = ()
 
     @property
-    def got(self) -> str:
-        """The verdict, or why there is none."""
-        return "skipped" if self.skipped else str(self.report.get("verdict") or "error")
+    def trouble(self) -> tuple[str, ...]:
+        """All that is not right."""
+        return tuple(text for answer in self.answers for text in answer.trouble)
 
     @property
     def right(self) -> bool:
@@ -100,12 +115,13 @@ class Outcome:
 
 
 def play(job: Job, folder: Path, maker: Maker, *, large: bool = False) -> Outcome:
-    """Record a job, reproduce it, and say what came of it; never raises for what the job does."""
+    """Record a job, ask about it, and say what came of it; never raises for what the job does."""
     reason = why_not(job, maker, large=large)
     if reason is not None:
         return Outcome(job, skipped=reason)
     scene = Scene(folder)
-    scene.temporary.mkdir(parents=True)
+    for made in (scene.temporary, scene.beside):
+        made.mkdir(parents=True)
     try:
         environment = _prepare(job, scene, maker)
         lacking = [need for need in job.needs if not _knows(need, environment, scene)]
@@ -118,9 +134,9 @@ def play(job: Job, folder: Path, maker: Maker, *, large: bool = False) -> Outcom
         place = _fresh_clone(job, scene)
         fresh = _fresh_environment(job, scene, maker, environment)
         _hide(job, scene, environment)
-        return _reproduce(job, scene, place, run, fresh)
     except JobFailed as error:
-        return Outcome(job, trouble=(str(error),))
+        return Outcome(job, (Answer(job.questions[0], trouble=(str(error),)),))
+    return Outcome(job, tuple(_ask(question, scene, place, run, fresh) for question in job.questions))
 
 
 def why_not(job: Job, maker: Maker, *, large: bool) -> str | None:
@@ -130,7 +146,7 @@ def why_not(job: Job, maker: Maker, *, large: bool) -> str | None:
         return f"there is no '{absent[0]}' here"
     if job.large and not large:
         return f"downloads much ({', '.join(job.packages)}): --large"
-    return maker.lacks(job.packages, apart=job.in_place or job.fresh_packages is not None)
+    return maker.lacks(job.packages, apart=job.in_place or job.installs or job.fresh_packages is not None)
 
 
 def _prepare(job: Job, scene: Scene, maker: Maker) -> Environment:
@@ -151,7 +167,7 @@ def _prepare(job: Job, scene: Scene, maker: Maker) -> Environment:
         job.edited(scene)
     wheels = scene.wheels if scene.wheels.is_dir() else None
     in_place = scene.recorded if job.in_place else None
-    return maker.make(job.packages, role="record", wheels=wheels, in_place=in_place)
+    return maker.make(job.packages, role="record", wheels=wheels, in_place=in_place, own=job.installs)
 
 
 def _fresh_environment(job: Job, scene: Scene, maker: Maker, recorded: Environment) -> Environment:
@@ -173,8 +189,11 @@ def _knows(need: str, environment: Environment, scene: Scene) -> bool:
 
 def _record(job: Job, scene: Scene, environment: Environment) -> None:
     folder = (scene.recorded / job.place).resolve()
-    for line in job.record.splitlines():
-        words = shlex.split(line.format(beside=scene.beside))
+    for part in job.record:
+        if not isinstance(part, str):
+            part(scene)
+            continue
+        words = _words(part, scene)
         _call(
             words,
             folder,
@@ -199,7 +218,8 @@ def _fresh_clone(job: Job, scene: Scene) -> Path:
     """Return where the job is reproduced: a fresh clone, without what is kept in the first one's `.git`."""
     if job.same_clone:
         return scene.recorded
-    scene.git("clone", "-q", *job.clone, scene.upstream.as_uri(), str(scene.fresh), at=scene.folder)
+    options = (option.format(beside=scene.beside) for option in job.clone)
+    scene.git("clone", "-q", *options, scene.upstream.as_uri(), str(scene.fresh), at=scene.folder)
     return scene.fresh
 
 
@@ -213,39 +233,53 @@ def _hide(job: Job, scene: Scene, environment: Environment) -> None:
         shutil.rmtree(environment.programs.parent)
 
 
-def _reproduce(job: Job, scene: Scene, place: Path, run: str, environment: Environment) -> Outcome:
-    before = _foreign_changes(scene, place)
-    words = ["gittrack", "repro", run, "--yes", "--json", *shlex.split(job.options)]
-    begun = time.perf_counter()
-    done = _call(words, place, environment, scene.variables, codes=tuple({*EXIT_CODES.values()}))
-    wall = time.perf_counter() - begun
+def _ask(question: Question, scene: Scene, place: Path, run: str, environment: Environment) -> Answer:
+    words = ["gittrack", *_words(question.asks, scene, run=run), "--json"]
     try:
-        report = json.loads(done.stdout)
+        if question.before:
+            question.before(scene)
+        before = _foreign_changes(scene, place)
+        begun = time.perf_counter()
+        done = _call(words, place, environment, scene.variables, codes=None)
+        wall = time.perf_counter() - begun
+    except JobFailed as error:
+        return Answer(question, trouble=(str(error),))
+    try:
+        document = json.loads(done.stdout)
     except ValueError:
-        return Outcome(job, trouble=(f"no report: {done.stdout}{done.stderr}",))
-    trouble = list(_against(job, report, done.returncode))
+        return Answer(question, trouble=(f"no answer: {done.stdout}{done.stderr}",))
+    trouble = _against(question, document, done.returncode)
     if _foreign_changes(scene, place) != before:
         trouble.append("the working tree is not as it was")
-    seconds = report.get("job_seconds") or 0.0
-    return Outcome(job, report, wall - seconds, seconds, trouble=tuple(trouble))
+    if question.left and not trouble:
+        trouble += question.left(scene)
+    job_s = document.get("job_seconds")
+    overhead = None if job_s is None else wall - job_s
+    return Answer(question, answer_of(question, document), document, overhead, job_s, tuple(trouble))
+
+
+def _words(line: str, scene: Scene, *, run: str = "") -> list[str]:
+    return [word.format(run=run, beside=scene.beside) for word in shlex.split(line)]
 
 
 def _foreign_changes(scene: Scene, place: Path) -> str:
     return scene.git("status", "--porcelain", "--ignored", "--", ":!.gittrack", at=place)
 
 
-def _against(job: Job, report: Mapping[str, Any], exit_code: int) -> list[str]:
+def _against(question: Question, document: Mapping[str, Any], exit_code: int) -> list[str]:
     """Return what is not as expected."""
-    verdict = report.get("verdict")
+    got = answer_of(question, document)
     found = []
-    if verdict != job.verdict:
-        found.append(f"the verdict is {verdict}, {job.verdict} is right")
-    if exit_code != EXIT_CODES.get(verdict):
-        found.append(f"the exit code of {verdict} is {exit_code}")
-    text = json.dumps(report, ensure_ascii=False)
-    found += [f"the report does not name '{name}'" for name in job.names if name not in text]
+    if got != question.answer:
+        found.append(f"{question.shown}: the answer is {got}, {question.answer} is right")
+    if exit_code != question.exit_code:
+        found.append(f"{question.shown}: the exit code is {exit_code}, {question.exit_code} is right")
+    text = json.dumps(document, ensure_ascii=False)
+    found += [
+        f"{question.shown}: the answer does not name '{name}'" for name in question.names if name not in text
+    ]
     if found:
-        found.append(json.dumps(report, ensure_ascii=False))
+        found.append(text)
     return found
 
 
@@ -255,13 +289,13 @@ def _call(
     environment: Environment,
     variables: Mapping[str, str] | None = None,
     *,
-    codes: tuple[int, ...] = (0,),
+    codes: tuple[int, ...] | None = (0,),
     standard_input: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program as a user in an activated environment would.
 
     Raises:
-        JobFailed: It does not end, or ended with another exit code than `codes`.
+        JobFailed: It does not end, or ended with another exit code than `codes`, if any are given.
     """
     program = environment.gittrack if words[0] == "gittrack" else (words[0],)
     given = (folder / standard_input).read_text() if standard_input else ""
@@ -278,7 +312,7 @@ def _call(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JobFailed(f"{shlex.join(words)}: {error}") from error
-    if done.returncode not in codes:
+    if codes is not None and done.returncode not in codes:
         said = f"{done.stdout[-1000:]}{done.stderr[-2000:]}".strip()
         raise JobFailed(f"{shlex.join(words)} ended with {done.returncode}: {said}")
     return done

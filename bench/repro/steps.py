@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import shutil
 import zipfile
 from typing import TYPE_CHECKING
+
+from bench import harness
+from bench.harness import JobFailed
 
 if TYPE_CHECKING:
     from bench.repro.scene import Scene
@@ -89,7 +94,6 @@ def put_ignored_data(scene: Scene) -> None:
 
 def put_data_beside(scene: Scene) -> None:
     """Put a table beside the repository."""
-    scene.beside.mkdir()
     (scene.beside / "readings.txt").write_text(READINGS)
 
 
@@ -175,3 +179,107 @@ def track_with_dvc(scene: Scene) -> None:
 def empty_the_dvc_remote(scene: Scene) -> None:
     """Lose what DVC's remote has."""
     shutil.rmtree(scene.beside / "dvc")
+
+
+def change_everything(scene: Scene) -> None:
+    """Change code and data of the releases: leave four out, and list twenty more."""
+    rules = scene.recorded / "rules.py"
+    rules.write_text(rules.read_text().replace("bool(str(version))", "not version.is_prerelease"))
+    scene.commit("Leave pre-releases out")
+    with (scene.recorded / "data" / "releases.txt").open("a") as file:
+        file.writelines(f"3.{number}\n" for number in range(20))
+    scene.commit("List what came since")
+
+
+def halve_the_data(scene: Scene) -> None:
+    """Note something, and take half of the table away."""
+    _describe(scene, "Say what this is")
+    path = scene.recorded / "data" / "measurements.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]))
+    scene.commit("Keep the newer measurements")
+
+
+def slip_after_a_break(scene: Scene) -> None:
+    """Make eight commits: three in the middle cannot be run, and the seventh moves the metric."""
+    _describe(scene, "Say what this is")
+    _describe(scene, "Say who uses it")
+    _change(scene, "import model\n", "import features\nimport model\n", "Name the features in one place")
+    _describe(scene, "Say how it is trained")
+    _describe(scene, "Say what it is good for")
+    _add_features(scene)
+    _leave_the_width_out(scene)
+    _describe(scene, "Say what it is bad at")
+
+
+def slip_in_a_break(scene: Scene) -> None:
+    """Make five commits: the third moves the metric, when the job cannot be run."""
+    _describe(scene, "Say what this is")
+    _change(scene, "import model\n", "import features\nimport model\n", "Name the features in one place")
+    _leave_the_width_out(scene)
+    _add_features(scene)
+    _describe(scene, "Say what it is good for")
+
+
+def slip_on_a_branch(scene: Scene) -> None:
+    """Merge a branch of three commits, the second of which moves the metric."""
+    scene.git("switch", "-q", "-c", "topic")
+    _describe(scene, "Say what this is")
+    _leave_the_width_out(scene)
+    _describe(scene, "Say what it is good for")
+    scene.git("switch", "-q", "main")
+    _change(scene, "epochs = list", "\n    epochs = list", "Part reading from training")
+    scene.git("merge", "-q", "--no-ff", "-m", "Merge the topic", "topic")
+    _describe(scene, "Say what it is bad at")
+
+
+def _leave_the_width_out(scene: Scene) -> None:
+    _change(scene, '"length", "width", "height"', '"length", "height"', "Leave the width out")
+
+
+def _add_features(scene: Scene) -> None:
+    (scene.recorded / "features.py").write_text('"""What the model learns from."""\n')
+    scene.commit("Add what was forgotten")
+
+
+def _describe(scene: Scene, text: str) -> None:
+    with (scene.recorded / "README").open("a") as file:
+        file.write(f"{text}.\n")
+    scene.commit(text)
+
+
+def _change(scene: Scene, old: str, new: str, subject: str) -> None:
+    path = scene.recorded / "train.py"
+    text = path.read_text()
+    if old not in text:
+        raise JobFailed(f"'{old}' is not in {path}")
+    path.write_text(text.replace(old, new, 1))
+    scene.commit(subject)
+
+
+def make_a_key(scene: Scene) -> None:
+    """Make a key for signatures, which the recording clone signs with, and the file of those who may."""
+    key = scene.beside / "key"
+    harness.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada", "-f", key], scene.folder)
+    know_the_signer(scene)
+    scene.git("config", "gpg.format", "ssh")
+    scene.git("config", "user.signingkey", str(key))
+
+
+def forge_the_certificate(scene: Scene) -> None:
+    """Say of the run that something else was executed, under the signature that is there."""
+    path = scene.beside / "certificate.json"
+    envelope = json.loads(path.read_text())
+    said = base64.b64decode(envelope["payload"]).replace(b"train.py", b"other.py")
+    path.write_text(json.dumps({**envelope, "payload": base64.b64encode(said).decode()}))
+
+
+def forget_the_signer(scene: Scene) -> None:
+    """Take the key out of the file of those who may sign."""
+    (scene.beside / "signers").write_text("")
+
+
+def know_the_signer(scene: Scene) -> None:
+    """Name the key in the file of those who may sign."""
+    public = (scene.beside / "key.pub").read_text()
+    (scene.beside / "signers").write_text(f'ada@example.org namespaces="gittrack" {public}')

@@ -6,18 +6,24 @@ from pathlib import Path
 
 import pytest
 from bench.repro.environments import Present
+from bench.repro.questions import repro
 from bench.repro.report import page, word
 from bench.repro.scene import HERE, Outcome, play
 from bench.repro.table import JOBS, Job
 
-FAST = ("small", "dirty_tree", "fails", "data_gone", "unseeded", "one_trial")
+FAST = ("small", "dirty_tree", "fails", "data_gone", "unseeded", "one_trial", "bisected_open", "attested")
 NAMED = {job.name: job for job in JOBS}
 
 
 def test_there_are_many_jobs_of_different_names_and_each_verdict_is_expected_of_one() -> None:
     assert len(NAMED) == len(JOBS) >= 30
-    verdicts = {job.verdict for job in JOBS}
-    assert verdicts == {"identical", "equivalent", "different", "failed", "impossible", "inconclusive"}
+    answers = {question.answer for job in JOBS for question in job.questions}
+    assert answers > {"identical", "equivalent", "different", "failed", "impossible", "inconclusive"}
+
+
+def test_each_command_that_reproduces_or_explains_is_asked() -> None:
+    asked = {question.asks.split()[0] for job in JOBS for question in job.questions}
+    assert asked == {"repro", "why", "bisect", "attest", "verify"}
 
 
 def test_each_job_has_its_files_and_none_are_left_over() -> None:
@@ -26,23 +32,25 @@ def test_each_job_has_its_files_and_none_are_left_over() -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_a_fast_job_gets_the_verdict_that_is_right(name: str, tmp_path: Path) -> None:
+def test_a_fast_job_gets_the_answers_that_are_right(name: str, tmp_path: Path) -> None:
     outcome = play(NAMED[name], tmp_path / name, Present())
 
     assert outcome.skipped is None
     assert outcome.trouble == ()
-    assert outcome.got == NAMED[name].verdict
+    assert [answer.got for answer in outcome.answers] == [one.answer for one in NAMED[name].questions]
 
 
 def test_a_wrong_verdict_and_a_job_that_cannot_be_recorded_are_trouble(tmp_path: Path) -> None:
-    wrong = play(Job("small", "", "different", shared=("measurements.csv",)), tmp_path / "wrong", Present())
-    broken = play(Job("small", "", record="python no_such.py"), tmp_path / "broken", Present())
+    other = Job("small", "", (repro("different"),), shared=("measurements.csv",))
+    wrong = play(other, tmp_path / "wrong", Present())
+    broken = play(Job("small", "", record=("python no_such.py",)), tmp_path / "broken", Present())
 
     assert not wrong.right
-    assert "the verdict is identical, different is right" in wrong.trouble
+    assert "repro RUN: the answer is identical, different is right" in wrong.trouble
     assert not broken.right
     assert "no_such.py" in broken.trouble[0]
-    assert "**0 of 2 are right.**" in page([wrong, broken])
+    assert "**0 of 2 answers about 2 jobs are right.**" in page([wrong, broken])
+    assert "WRONG" in word(wrong)
 
 
 def test_what_is_missing_is_the_reason_why_a_job_is_skipped(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import gittrack
 DATA = Path("data/measurements.csv")
 
 settings = json.loads(Path("settings.json").read_text())
-with gittrack.start_run(run_name="small"):
+with gittrack.start_run():
     gittrack.log_params(settings)
     gittrack.log_data(DATA)
     with DATA.open(newline="") as file:

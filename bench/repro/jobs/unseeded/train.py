@@ -15,7 +15,7 @@ def length(tour: list[int]) -> float:
     return sum(math.dist(CITIES[a], CITIES[b]) for a, b in zip(tour, [*tour[1:], tour[0]], strict=True))
 
 
-with gittrack.start_run(run_name="tour"):
+with gittrack.start_run():
     tour, heat = list(range(len(CITIES))), 1.0
     for step in range(300):
         a, b = sorted(random.sample(range(len(CITIES)), 2))
