@@ -91,6 +91,28 @@ def test_a_swap_of_two_inputs_at_once_explains_neither(repo: Path, two: tuple[Ru
     assert [kind for kind, _ in found.untested] == ["code", "data"]
 
 
+def test_of_several_commits_the_search_for_the_one_is_named(
+    repo: Path, two: tuple[RunRecord, RunRecord]
+) -> None:
+    a, b = two
+    assert asked(repo, a, b).search is None  # it is one commit
+    c = project(repo, factor=1000, text="a", big="bb")
+    commit_later = f"gittrack bisect size --good {a.run_id[:8]} --bad {c.run_id[:8]}"
+
+    assert asked(repo, a, c).search == asked(repo, c, a).search == commit_later
+    assert f"which commit {commit_later}" in text(asked(repo, a, c))
+    gittrack(repo, *commit_later.split()[1:])
+
+    write(repo, {"in.txt": "aaaaaaa"})
+    commit_all(repo)
+    write(repo, {"README": "words"})
+    commit_all(repo)
+    job(repo, "python", "train.py")
+    d = originals(repo)[-1]
+    gittrack(repo, "repro", c.run_id, "--swap", f"code={d.run_id}", check=False)
+    assert asked(repo, c, d).search is None  # it is known that the code moved nothing
+
+
 def test_plain_repetitions_say_how_much_is_chance(repo: Path, two: tuple[RunRecord, RunRecord]) -> None:
     a, b = two
     gittrack(repo, "repro", a.run_id)
@@ -98,7 +120,7 @@ def test_plain_repetitions_say_how_much_is_chance(repo: Path, two: tuple[RunReco
     (size,) = asked(repo, a, b).metrics
 
     assert size.noise == 0
-    assert "plain repetitions moved it by at most 0" in text(asked(repo, a, b))
+    assert "plain repetitions gave the recorded value" in text(asked(repo, a, b))
 
 
 def test_params_command_and_variables_are_named(repo: Path) -> None:
@@ -160,6 +182,7 @@ def test_runs_with_the_same_inputs_leave_the_job_itself(repo: Path) -> None:
 
     assert "the job itself makes the difference" in text(asked(repo, a, b))
     assert "their metrics are alike" in text(asked(repo, a, a))
+    assert "the job itself" not in text(asked(repo, a, a))
 
 
 def test_an_environment_that_differs_is_ranked(repo: Path, tmp_path: Path) -> None:

@@ -309,8 +309,10 @@ def moves(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> list[str]
 
 def _move_in_words(move: Move, names: str) -> str:
     now = "none" if move.swapped is None else f"{move.swapped!r}"
-    there = "" if move.there is None else f", {move.there!r} there"
-    return f"{move.key}: {move.recorded!r} recorded, {now} with that {names}{there}"
+    there = "" if move.there is None else f", {move.there!r} in that run"
+    is_moved = move.swapped is None or not _same(move.recorded, move.swapped)
+    before = f"{move.recorded!r} recorded" if is_moved else "not at all"
+    return f"{move.key}: {before}, {now} with that {names}{there}"
 
 
 def document(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> dict[str, Any]:

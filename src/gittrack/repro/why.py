@@ -100,6 +100,7 @@ class Why:
         parts: The inputs that differ, those that gittrack can exchange first.
         metrics: The metrics that differ.
         untested: The inputs that differ and of which nothing is known, with the command that tells.
+        search: The command that finds the commit, where several may have moved the first metric.
     """
 
     a: RunRecord
@@ -107,6 +108,7 @@ class Why:
     parts: tuple[Part, ...]
     metrics: tuple[Moved, ...]
     untested: tuple[tuple[Kind, str], ...]
+    search: str | None = None
 
     def lines(self) -> list[str]:
         """Return all of it for a person."""
@@ -115,15 +117,16 @@ class Why:
             lines.append(f"  {part.kind:<{_LABEL}}{part.summary}")
             lines += [f"  {'':<{_LABEL}}  {detail}" for detail in _cut(part.details)]
         if not self.parts:
-            lines.append(
-                f"  {'inputs':<{_LABEL}}alike: the job itself makes the difference (a seed, time, threads?)"
-            )
+            cause = ": the job itself makes the difference (a seed, time, threads?)" if self.metrics else ""
+            lines.append(f"  {'inputs':<{_LABEL}}alike{cause}")
         for moved in self.metrics[:_SHOWN]:
             lines += _metric_in_words(moved)
         if len(self.metrics) > _SHOWN:
             lines.append(f"  and {len(self.metrics) - _SHOWN} more metrics: gittrack diff, or --metric NAME")
         lines += [f"  not tested   {_NAMES[kind]} ({command})" for kind, command in self.untested]
-        if not self.untested and len(self.parts) == 1 and self.metrics:
+        if self.search is not None:
+            lines.append(f"  {'which commit':<{_LABEL}}{self.search}")
+        if len(self.parts) == 1 and self.metrics:
             lines.append(f"  only the {self.parts[0].kind} differs")
         return lines
 
@@ -138,6 +141,7 @@ class Why:
             ],
             "metrics": [_metric(moved) for moved in self.metrics],
             "untested": [{"kind": kind, "command": command} for kind, command in self.untested],
+            "search": self.search,
         }
 
 
@@ -159,16 +163,18 @@ def why(session: Session, a: RunId, b: RunId, *, metric: str | None = None) -> W
     differing = {kind for kind in KINDS if _differs(found, kind)}
     tested = {kind for _, kind, _ in swaps if kind is not None}
     keys = [entry.key for entry in found.metrics if metric in (None, entry.key)]
+    moved = tuple(_moved(found, key, swaps) for key in keys)
     return Why(
         a=found.a,
         b=found.b,
         parts=tuple(_parts(session.repo, found)),
-        metrics=tuple(_moved(found, key, swaps) for key in keys),
+        metrics=moved,
         untested=tuple(
             (kind, f"gittrack repro {a[:8]} --swap {kind}={b[:8]}")
             for kind in KINDS
             if kind in differing - tested and keys
         ),
+        search=_search(session.repo, found, moved) if "code" in differing else None,
     )
 
 
@@ -196,6 +202,28 @@ def _differs(found: RunDiff, kind: Kind) -> bool:
             return any(entry.a is not None and entry.b is not None for entry in found.data)
         case "env":
             return bool(found.environment)
+
+
+def _search(repo: Repository, found: RunDiff, metrics: Sequence[Moved]) -> str | None:
+    """Return the command that finds which of several commits moved the first metric that the code may have moved."""
+    a, b = found.a.code, found.b.code
+    moved = next((one for one in metrics if one.total and not _is_cleared(one)), None)
+    if moved is None or a is None or b is None:
+        return None
+    try:
+        only_a, only_b = revision.apart(repo, a.commit or a.captured, b.commit or b.captured)
+    except GitFailed:
+        return None
+    good, bad = (found.a, found.b) if only_b else (found.b, found.a)
+    if max(only_a, only_b) < 2:
+        return None
+    key = shlex.quote(moved.key)
+    return f"gittrack bisect {key} --good {good.run_id[:8]} --bad {bad.run_id[:8]}"
+
+
+def _is_cleared(moved: Moved) -> bool:
+    """Whether it is known that the code alone moves a metric by nothing."""
+    return any(effect.kind == "code" and effect.moved == 0 for effect in moved.effects)
 
 
 def _moved(found: RunDiff, key: str, swaps: Sequence[_Swapped]) -> Moved:
@@ -299,7 +327,10 @@ def _metric_in_words(moved: Moved) -> list[str]:
     lines = [f"  {moved.key}: {a} in A, {b} in B" + ("" if total is None else f": {_signed(total)}")]
     lines += [f"  {'':<{_LABEL}}{_effect_in_words(effect, total)}" for effect in moved.effects]
     if moved.noise is not None:
-        lines.append(f"  {'':<{_LABEL}}plain repetitions moved it by at most {moved.noise:.6g}")
+        apart = (
+            f"were at most {moved.noise:.6g} from the record" if moved.noise else "gave the recorded value"
+        )
+        lines.append(f"  {'':<{_LABEL}}plain repetitions {apart}")
     return lines
 
 
