@@ -279,6 +279,16 @@ def test_the_command_line_writes_all_forms(repo: Path) -> None:
     assert "no run to reproduce" in gittrack(repo, "repro", "--all", "--filter", "params.depth = '9'")
 
 
+def test_a_file_that_cannot_be_written_is_found_out_before_anything_runs(repo: Path) -> None:
+    recorded(repo)
+
+    said = gittrack(repo, "repro", "--all", "--junit", "reports/a.xml", check=False)
+
+    assert "there is no folder 'reports'" in said
+    assert "mkdir -p reports" in said
+    assert runs(repo, "repro_of is not null") == []
+
+
 HOSTILE = "a|b\n@everyone <script>\x1b[2J\u202e[x](http://e) #1 `c` **d** ]]>&"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -13,7 +14,7 @@ import click
 from gittrack.cli import consent, output, tables, values
 from gittrack.cli.formats import replacing
 from gittrack.cli.reading import find, reading, where
-from gittrack.errors import Conflict
+from gittrack.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
@@ -144,6 +145,8 @@ def reproduce(
     """
     from gittrack.repro.many import reproduce_many, split_verified
 
+    _see_folders(choice)
+
     with reading() as session:
         found = _jobs(session, runs, choice)
         found, done = split_verified(session, found) if choice.skip_verified else (found, [])
@@ -194,6 +197,19 @@ def see_consent(session: Session, found: Sequence[Job], *, yes: bool) -> None:
         raise Conflict("not executed", hint="gittrack show RUN")
     for plan in plans:
         agree(plan)
+
+
+def _see_folders(choice: Choice) -> None:
+    """Find out beforehand that a file cannot be written: hours of reproductions would be told to nobody.
+
+    Raises:
+        NotFound: Its folder is not there.
+    """
+    for path in (choice.junit, choice.markdown):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise NotFound(
+                f"there is no folder '{path.parent}'", hint=f"mkdir -p {shlex.quote(str(path.parent))}"
+            )
 
 
 def _write(many: Many, choice: Choice) -> None:
