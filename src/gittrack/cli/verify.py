@@ -31,6 +31,7 @@ Exit codes:
 Examples:
   gittrack verify model.intoto.json
   gittrack verify certificates/*.json --json
+  git config gpg.ssh.allowedSignersFile ~/signers    # ada@example.org ssh-ed25519 AAAA…
 """,
 )
 @click.argument(
@@ -45,8 +46,8 @@ Examples:
 def verify_command(context: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Check certificates that 'gittrack attest' wrote, against their signatures and against what is here.
 
-    A signer is known by gpg.ssh.allowedSignersFile of git's settings, or by your keyring. An ssh signature has the
-    namespace 'gittrack'.
+    A signer is known by gpg.ssh.allowedSignersFile of git's settings, a file with a line 'MAIL KEY' for each, or by
+    your keyring. An ssh signature has the namespace 'gittrack'.
     """
     from gittrack.repro import attest
 

@@ -170,7 +170,9 @@ def _check_ssh(repo: Repository, message: bytes, text: bytes, when: int) -> Chec
     allowed = _setting(repo, "gpg.ssh.allowedSignersFile", kind="path")
     if allowed is None:
         return Checked(
-            "unknown", key=made.key, why="git's setting gpg.ssh.allowedSignersFile names no signers"
+            "unknown",
+            key=made.key,
+            why="git's setting gpg.ssh.allowedSignersFile names no file with a line 'MAIL KEY' for each signer",
         )
     revoked = _setting(repo, "gpg.ssh.revocationFile", kind="path")
     begin = [_ssh_program(repo), "-Y"]
@@ -208,7 +210,10 @@ def _sign_openpgp(repo: Repository, message: bytes) -> Signature:
     status = _status(done.stderr)
     made = [words[-1] for words in status if words[0] == "SIG_CREATED"]
     if done.returncode or not made:
-        raise SigningFailed(f"{program} did not sign: {_said(done)}", hint="gpg --list-secret-keys")
+        hint = "gpg --list-secret-keys"
+        if _setting(repo, "user.signingkey") is None:  # nothing was ever set up
+            hint = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub"
+        raise SigningFailed(f"{program} did not sign: {_said(done)}", hint=hint)
     return Signature(made[0], done.stdout)
 
 
@@ -267,4 +272,5 @@ def _status(out: bytes) -> list[list[str]]:
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:
     lines = (done.stderr + b"\n" + done.stdout).decode("utf-8", "replace").splitlines()
     said = [line.strip() for line in lines if line.strip() and not line.startswith("[GNUPG:]")]
+    said = [line for line in said if not line.endswith(" created")] or said  # gpg makes its folder first
     return said[0] if said else f"exit code {done.returncode}"
