@@ -63,7 +63,14 @@ def test_a_time_is_told_by_how_long_it_is_gone(seconds: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, ""), (0.25, "0.25 s"), (6.43, "6.4 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+    [
+        (None, ""),
+        (0.00008, "0 s"),
+        (0.25, "0.25 s"),
+        (6.43, "6.4 s"),
+        (185, "3 min 05 s"),
+        (7800, "2 h 10 min"),
+    ],
 )
 def test_a_length_of_time_has_two_units_at_most(seconds: float | None, text: str) -> None:
     assert values.duration(seconds) == text

@@ -73,6 +73,8 @@ def duration(seconds: float | None) -> str:
     """Return a length of time: `0.25 s`, `6.4 s`, `3 min 05 s`, `2 h 10 min`; nothing for None."""
     if seconds is None:
         return ""
+    if seconds < 0.001:
+        return "0 s"
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -141,6 +141,9 @@ class _Words:
             self._say("" if suspects else "suspect", f"{inputs} (a seed, time, threads?)")
         if report.hint is not None:
             self._say("find out", f"{report.hint} tells randomness from a changed input")
+        if report.spread is not None and report.spread.within:
+            again = f"gittrack repro {report.run.run_id[:8]} --times {report.spread.times} --spread"
+            self._say("accept it", f"{again} calls that equivalent")
 
     def _inputs(self) -> None:
         report, restored = self._report, self._report.restored
@@ -296,7 +299,10 @@ def _artifact_in_words(artifact: ArtifactResult) -> str:
 
 
 def _percent(relative: float | None) -> str:
-    return "" if relative is None or not math.isfinite(relative) else f" ({100 * relative:.3g} %)"
+    if relative is None or not math.isfinite(relative):
+        return ""
+    percent = 100 * relative
+    return f" ({percent:,.0f} %)" if 1000 <= percent < 1e6 else f" ({percent:.3g} %)"
 
 
 def _difference_in_words(found: Difference) -> str:
