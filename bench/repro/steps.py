@@ -41,6 +41,17 @@ def work_on_a_branch(scene: Scene) -> None:
 def squash_and_delete(scene: Scene) -> None:
     """Squash the branch into main, delete it everywhere, and collect what nothing names."""
     scene.git("switch", "-q", "main")
+    _squash_and_delete(scene)
+
+
+def squash_onto_a_newer_main(scene: Scene) -> None:
+    """Do the same where main has gone on: no commit has the tree that the run was made from."""
+    scene.git("switch", "-q", "main")
+    _describe(scene, "Say what this is")
+    _squash_and_delete(scene)
+
+
+def _squash_and_delete(scene: Scene) -> None:
     scene.git("merge", "-q", "--squash", "topic")
     scene.commit("a larger rate")
     path = scene.recorded / "settings.json"

@@ -233,12 +233,21 @@ CODE = (
     ),
     Job(
         "squashed",
-        "its branch was squashed, deleted and collected",
-        (repro(names=("base + patch",)),),
+        "its branch was squashed, deleted and collected; the squashed commit has the same tree",
+        (repro(names=("same tree",)),),
         folder="small",
         shared=TABLE,
         edited=steps.work_on_a_branch,
         between=steps.squash_and_delete,
+    ),
+    Job(
+        "squashed_later",
+        "its branch was squashed onto a newer main, deleted and collected",
+        (repro(names=("base + patch",)),),
+        folder="small",
+        shared=TABLE,
+        edited=steps.work_on_a_branch,
+        between=steps.squash_onto_a_newer_main,
     ),
     Job(
         "history_rewritten",
