@@ -103,6 +103,13 @@ def put_ignored_data(scene: Scene) -> None:
     (scene.recorded / "private" / "readings.txt").write_text(READINGS)
 
 
+def put_much_ignored_data(scene: Scene) -> None:
+    """Put a table where git ignores it, larger than what is kept unasked."""
+    put_ignored_data(scene)
+    with (scene.recorded / "private" / "readings.txt").open("a") as file:
+        file.writelines(["0" * 999 + "\n"] * (_LARGE_BYTES // 1000))
+
+
 def put_data_beside(scene: Scene) -> None:
     """Put a table beside the repository."""
     (scene.beside / "readings.txt").write_text(READINGS)

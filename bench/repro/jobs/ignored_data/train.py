@@ -8,7 +8,7 @@ import gittrack
 
 TABLE = Path("private/readings.txt")
 
-with gittrack.start_run(run_name="readings"):
+with gittrack.start_run():
     gittrack.log_data(TABLE)
     for step, line in enumerate(TABLE.read_text().splitlines()):
         gittrack.log_metric("reading", float(line), step=step)
