@@ -60,6 +60,7 @@ class Surroundings(NamedTuple):
 
     Attributes:
         run_id: The run to log to instead of starting one, or None.
+        is_named: Whether that run was given a name, which then stays.
         tracking_uri: The repository to record into, as a script for MLflow would be told; None for the one around.
         experiment_id: The experiment that new runs go to, or None.
         context: Tags for every new run.
@@ -71,6 +72,7 @@ class Surroundings(NamedTuple):
     """
 
     run_id: str | None
+    is_named: bool
     tracking_uri: str | None
     experiment_id: str | None
     context: Mapping[str, str]
@@ -82,18 +84,23 @@ class Surroundings(NamedTuple):
 
 
 def inherited(
-    run_id: str, worktree: Path, variables: Mapping[str, str] = MappingProxyType({})
+    run_id: str,
+    worktree: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    *,
+    is_named: bool = False,
 ) -> dict[str, str]:
     """Return the environment of a command that shall log to a run of `worktree`, with `variables` set."""
-    env = {
-        name: value for name, value in os.environ.items() if name not in ("MLFLOW_RUN_ID", "GITTRACK_REPRO")
-    }
+    env = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_RUN}
+    if is_named:
+        env["GITTRACK_RUN_IS_NAMED"] = "1"
     env = {"PYTHONUNBUFFERED": "1", **env, **variables}
     if DETERMINISTIC in variables:
         env = _with_site(env)
     return {**env, "GITTRACK_RUN_ID": run_id, "GITTRACK_WORKTREE": str(worktree)}
 
 
+_OF_ANOTHER_RUN = ("MLFLOW_RUN_ID", "GITTRACK_REPRO", "GITTRACK_RUN_IS_NAMED")
 _RECORDED = (
     "BLIS_NUM_THREADS",
     "CUBLAS_WORKSPACE_CONFIG",
@@ -222,6 +229,7 @@ def surroundings() -> Surroundings:
     env = os.environ
     return Surroundings(
         run_id=_said("RUN_ID"),
+        is_named=bool(env.get("GITTRACK_RUN_IS_NAMED")),
         tracking_uri=_said("TRACKING_URI"),
         experiment_id=_said("EXPERIMENT_ID"),
         context=_context(),

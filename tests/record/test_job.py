@@ -94,6 +94,17 @@ def test_data_that_is_gone_is_said_before_the_command_runs(project) -> None:
     assert only_run(project.root).status == "FAILED"
 
 
+@pytest.mark.parametrize(("asked", "called"), [(None, "by the program"), ("by the user", "by the user")])
+def test_a_name_that_the_user_gives_counts_for_more_than_that_of_the_program(project, asked, called) -> None:
+    code = (
+        "import gittrack\nwith gittrack.start_run(run_name='by the program'): gittrack.log_metric('a', 1.0)"
+    )
+
+    execute(project, sys.executable, "-c", code, name=asked)
+
+    assert only_run(project.root).name == called
+
+
 def test_a_python_job_logs_to_the_same_run_and_its_own_later_runs_are_others(project) -> None:
     code = (
         "import gittrack\n"

@@ -145,7 +145,8 @@ def start_run(
     if run_id is not None:
         group: Group | None = STATE.experiment
         asked = experiment_id or (group.experiment_id if group and not joining else None)
-        run = _rejoin(project, run_id, stack, asked, run_name, given)
+        name = None if joining and around.is_named else run_name  # `gittrack run --name` counts for more
+        run = _rejoin(project, run_id, stack, asked, name, given)
         STATE.joined = STATE.joined or joining is not None
     else:
         run = ActiveRun.begin(

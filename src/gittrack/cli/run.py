@@ -34,7 +34,11 @@ Examples:
 """,
 )
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
-@click.option("--name", metavar="N", help="A name; one is made up when there is none.")
+@click.option(
+    "--name",
+    metavar="N",
+    help="A name, which counts for more than that of the program; one is made up when there is none.",
+)
 @click.option("--data", metavar="PATH", multiple=True, help="A file or folder that the command reads.")
 @click.option(
     "--param",

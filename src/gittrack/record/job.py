@@ -116,7 +116,8 @@ def run_command(
         for path in _each_once([*data, *(work.data if work is not None else ())]):
             run.log_data(path)
         trace = _trace(project) if traced else None
-        returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, variables, trace)
+        env = configs.inherited(run.run_id, project.home, variables, is_named=name is not None)
+        returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, env, trace)
         if trace is not None:
             run.take_trace(trace.finish())
         if work is not None and returned == 0:
@@ -156,7 +157,7 @@ def _execute(
     project: Project,
     sinks: tuple[BinaryIO, BinaryIO],
     cwd: Path,
-    variables: Mapping[str, str],
+    env: Mapping[str, str],
     trace: tracing.Trace | None,
 ) -> int:
     folder = project.layout.live_run(run_id) / live.LOGS_FOLDER
@@ -168,7 +169,7 @@ def _execute(
             cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=configs.inherited(run_id, project.home, variables),
+            env=env,
             bufsize=0,
         )
     except OSError as error:
