@@ -17,7 +17,7 @@ HEAD = """\
 *Made from `--help` by `docs/make_cli_reference.py`; do not edit.*
 
 Answers go to stdout; remarks, progress and errors go to stderr. Nothing is asked and nothing is coloured where no
-person looks, or where `NO_COLOR` is set. A run is named by its id, by the first digits of it, or by its name.
+person looks, or where `NO_COLOR` is set. A run is named by its id, by its first four digits or more, or by its name.
 
 **Formats.** Each command has `--json`. Commands that query also have `--format table|json|csv|markdown|parquet` and
 `-o FILE`, which writes the file whole or not at all.

@@ -170,6 +170,8 @@ def test_a_run_is_found_by_id_prefix_and_name(store: Store) -> None:
     assert session.find("trial-2") == run_id(2)
     with pytest.raises(NotFound, match=r"could be 2 runs: 00000003.*00000001"):
         session.find("trial-1")
+    with pytest.raises(NotFound, match="no run is called '00', an id takes at least four digits"):
+        session.find("00")
     with pytest.raises(NotFound, match="could be 3 runs"):
         session.find("0000000")
     for nobody in ("abc", "zzzz", "*", "", "%", "abcd\n"):

@@ -122,7 +122,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=False,
     invoke_without_command=True,
-    epilog="A run is named by its id, by the first digits of it, or by its name. "
+    epilog="A run is named by its id, by its first four digits or more, or by its name. "
     "'gittrack COMMAND --help' has examples. Nothing recorded yet: "
     "'gittrack run -- python train.py', or 'import gittrack' in train.py.",
 )

@@ -32,7 +32,7 @@ Examples:
 def show_command(run: str, form: Form, scope: Scope) -> None:
     """Show what is recorded of RUN: params, metrics, code, command, environment, data, artifacts.
 
-    RUN is its id, the first digits of it, or its name.
+    RUN is its id, the first four digits of it or more, or its name.
     """
     with reading(scope) as session:
         found = session.run(find(session, run))

@@ -26,6 +26,7 @@ from gittrack.store.layout import PATCH_FILE, Layout
 __all__ = ["Damage", "Result", "Scope", "Session", "SqlError"]
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}", re.ASCII)
+_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}", re.ASCII)
 _COMMITS = re.compile(r"\bcommits\b", re.IGNORECASE)
 _CANDIDATES = 5
 
@@ -120,7 +121,8 @@ class Session:
             text=text,
         )
         if not found:
-            raise NotFound(f"no run is called '{text}'", hint="gittrack ls")
+            short = ", an id takes at least four digits" if _TOO_SHORT.fullmatch(text) else ""
+            raise NotFound(f"no run is called '{text}'{short}", hint="gittrack ls")
         if len(found) > 1:
             raise _ambiguous(text, found)
         return RunId(found[0][0])
