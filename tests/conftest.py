@@ -91,3 +91,11 @@ def repo(empty_repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(empty_repo, {"train.py": "print('training')\n", "src/model.py": "depth = 3\n"})
     commit_all(empty_repo, "first")
     return empty_repo
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """An environment beside the repository, with the distribution `ghost` and without gittrack."""
+    from tests import other_python
+
+    return other_python.made(tmp_path / "other")

@@ -40,18 +40,19 @@ _LOCKS = re.compile(
 )
 
 
-def capture(roots: Sequence[Path] = ()) -> dict[str, Any]:
-    """Return what this process runs in.
+def capture(roots: Sequence[Path] = (), python: Python | None = None) -> dict[str, Any]:
+    """Return what this process, or another interpreter, runs in.
 
     Args:
         roots: Working trees whose code is recorded by itself: of a project installed in place from there the path
             inside is told, and no commit.
+        python: Another interpreter than this process's.
 
     Returns:
         python, platform, distributions (name to version); origins, digests and conda as far as there are any, see
         `Installed`.
     """
-    python = interpreters.own()
+    python = python or interpreters.own()
     found = installed.scan(python.path)
     known = installed.read(found)
     states = beside.look_at(_beside(known.origins, roots))

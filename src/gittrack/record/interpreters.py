@@ -42,11 +42,13 @@ class Python(NamedTuple):
     """An interpreter.
 
     Attributes:
+        program: Its path.
         facts: Version, implementation and build, and whether it sees the system's packages.
         prefix: The folder of its environment.
         path: Where it looks for modules.
     """
 
+    program: str
     facts: dict[str, str]
     prefix: str
     path: tuple[str, ...]
@@ -55,6 +57,7 @@ class Python(NamedTuple):
 def own() -> Python:
     """Return the interpreter of this process."""
     return _python(
+        sys.executable,
         {
             "version": sys.version_info[:3],
             "implementation": sys.implementation.name,
@@ -63,11 +66,11 @@ def own() -> Python:
             "prefix": sys.prefix,
             "base": sys.base_prefix,
             "path": sys.path,
-        }
+        },
     )
 
 
-def _python(said: Mapping[str, Any]) -> Python:
+def _python(program: str, said: Mapping[str, Any]) -> Python:
     facts = {
         "version": ".".join(map(str, said["version"])),
         "implementation": said["implementation"],
@@ -75,7 +78,7 @@ def _python(said: Mapping[str, Any]) -> Python:
         "cache_tag": said["cache_tag"] or "",
         "packages": _packages(said["prefix"], said["base"]),
     }
-    return Python(facts, said["prefix"], tuple(said["path"]))
+    return Python(program, facts, said["prefix"], tuple(said["path"]))
 
 
 def _packages(prefix: str, base: str) -> str:
@@ -105,7 +108,7 @@ def of_command(argv: Sequence[str], folder: Path, layout: Layout) -> Python | No
         return None
     said = _said(program, layout)
     above = [str(folder / entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return _python({**said, "path": [*above, *said["path"]]})
+    return _python(program, {**said, "path": [*above, *said["path"]]})
 
 
 def program_of(argv: Sequence[str], folder: Path) -> str | None:

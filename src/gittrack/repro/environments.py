@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gittrack.errors import Conflict, Damaged, GitFailed, NotFound
 from gittrack.git import beside
 from gittrack.record import environment as environments
-from gittrack.record import installed
+from gittrack.record import installed, interpreters
+from gittrack.record.interpreters import Python
 from gittrack.repro import uv
 from gittrack.repro.options import Mode
 from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
-from gittrack.repro.restore import Difference
+from gittrack.repro.restore import Difference, compare_environment
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout
@@ -50,12 +51,13 @@ class Interpreter:
 
     Attributes:
         program: Its path.
-        how: `current`, `rebuilt` or `reused`.
+        how: `current`, `named` by the command, `rebuilt` or `reused`.
         differences: What is still not as recorded: all kinds.
         seconds: How long it took to have it.
         home: Folder of the rebuilt environment; None for the present one.
         inside: Folders of the restored code from which the job imports; None to find them in the present one.
         recorder: The Python for `gittrack run`: that of the job, where it has what the command line needs.
+        python: The one that the command names; None for any other.
     """
 
     program: Path
@@ -65,6 +67,7 @@ class Interpreter:
     home: Path | None = None
     inside: tuple[str, ...] | None = None
     recorder: Path = Path(sys.executable)
+    python: Python | None = None
 
 
 class Way(Protocol):
@@ -86,14 +89,32 @@ class Way(Protocol):
 
 
 class _Present:
-    """The interpreter that runs gittrack."""
+    """The interpreter that runs gittrack, or that of the command where it is here and nearer to what was recorded."""
 
     def see(self, plan: Plan) -> None:
         pass
 
     @contextmanager
     def hold(self, plan: Plan, progress: Progress | None) -> Iterator[Interpreter]:
-        yield Interpreter(Path(sys.executable), "current", plan.differences)
+        yield _named(plan) or Interpreter(Path(sys.executable), "current", plan.differences)
+
+
+def _named(plan: Plan) -> Interpreter | None:
+    """Return the Python that the command's words name, None when the present one is as near to what was recorded."""
+    own = [one for one in plan.differences if one.kind == "environment"]
+    if not plan.is_command or not own:
+        return None
+    try:
+        python = interpreters.of_command(plan.command.argv, plan.repo.top / plan.command.cwd, plan.layout)
+    except OSError:
+        return None
+    if python is None:
+        return None
+    present = environments.capture((plan.repo.top,), python)
+    found = compare_environment(plan.environment, present=present)
+    if len(found) >= len(own):
+        return None
+    return Interpreter(Path(python.program), "named", (*found, *_beside_environment(plan)), python=python)
 
 
 class _Rebuilt:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gittrack.record import interpreters
+from gittrack.record.interpreters import Python
 from gittrack.store.layout import safe_path
 
 
-def moved_imports(root: Path, target: Path) -> list[str]:
-    """Return folders of `target` from which a job imports what this interpreter imports from `root`.
+def moved_imports(root: Path, target: Path, python: Python | None = None) -> list[str]:
+    """Return folders of `target` from which a job imports what an interpreter, or this one, imports from `root`.
 
     A project that is installed in place (`pip install -e .`) would otherwise be imported from the user's working
     tree, as it is now, instead of the code that was restored.
     """
     found: dict[str, None] = {}
-    for folder in map(Path, sys.path):
+    python = python or interpreters.own()
+    for folder in map(Path, python.path):
         if folder.name not in ("site-packages", "dist-packages") or not folder.is_dir():
             continue
         for place in (*_path_files(folder), *_installed_in_place(folder)):
             inside = _inside(place, root)
-            if inside is not None and not place.is_relative_to(sys.prefix):
+            if inside is not None and not place.is_relative_to(python.prefix):
                 found.update(dict.fromkeys(_import_folders(target / inside)))
     return list(found)
 

@@ -92,7 +92,7 @@ class _Words:
         """Whether the job ran in an environment that is not the recorded one, and uv could make that."""
         found = [one.name for one in self._report.suspects if one.kind == "environment"]
         fixed = [name for name in found if not name.startswith("platform ") and name != "environment"]
-        return self._report.restored.how == "current" and bool(fixed)
+        return self._report.restored.how in ("current", "named") and bool(fixed)
 
     def _title(self) -> str:
         report = self._report
@@ -159,6 +159,7 @@ class _Words:
         if restored.passed:
             self._say("passed on", f"{', '.join(restored.passed)} (not in the record)")
         how = {
+            "named": "of the Python that the command names, ",
             "rebuilt": f"rebuilt in {restored.seconds:.1f} s, ",
             "reused": f"rebuilt before, found in {restored.seconds:.2f} s, ",
         }.get(restored.how, "")

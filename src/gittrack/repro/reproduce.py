@@ -245,7 +245,7 @@ class _Reproduction:
             env["VIRTUAL_ENV"] = str(self._interpreter.home)
             env.pop("PYTHONHOME", None)
         if self._interpreter.inside is None:
-            imports = moved_imports(plan.repo.top, target)
+            imports = moved_imports(plan.repo.top, target, self._interpreter.python)
         else:
             imports = recorded_imports(self._interpreter.inside, target)
         recorded = env.get("PYTHONPATH", "").split(os.pathsep)
