@@ -26,7 +26,7 @@ from gittrack.record.interpreters import Python
 from gittrack.repro import uv
 from gittrack.repro.options import Mode
 from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
-from gittrack.repro.restore import Difference, compare_environment
+from gittrack.repro.restore import CONDA, Difference, compare_environment, is_of_conda
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _MARKER = "gittrack.json"  # written last: an environment without it is not whole
 _TURNS = 5  # somebody may remove it between two locks
 _SOURCES = "sources"
+_NAMED = 5  # of conda's packages, of which there may be hundreds
 _REQUIREMENTS = "requirements.txt"
 _FACTS = (
     "import json, sys; print(json.dumps([sys.version, sys.implementation.cache_tag, sys.version_info[:3]]))"
@@ -153,9 +154,10 @@ def settled(plan: Plan, mode: Mode) -> Mode:
 def matters(plan: Plan) -> tuple[Difference, ...]:
     """Return the differences of the environment that the job could have seen, by what it imported.
 
-    All of them where nobody knows what it imported. Of Python's version the first two numbers count.
+    All of them where nobody knows what it imported. Of Python's version the first two numbers count. Packages of
+    conda do not, for a rebuilt environment has none.
     """
-    found = [one for one in plan.differences if one.kind == "environment"]
+    found = [one for one in plan.differences if one.kind == "environment" and not is_of_conda(one.name)]
     known = [run.imports for run in plan.originals if run.imports is not None]
     if plan.is_command or len(known) < len(plan.originals):
         return tuple(found)
@@ -396,6 +398,7 @@ def _left(plan: Plan, wanted: Recipe, marker: Mapping[str, Any]) -> Iterator[Dif
             yield one
     for name, version in wanted.added.items():
         yield Difference("environment", name, None, version)
+    yield from _without_conda(recorded, wanted)
     contents, origins = marker.get("digests", {}), recorded.get("origins", {})
     for name, old in recorded.get("digests", {}).items():
         new = contents.get(installed.normal(name))
@@ -409,6 +412,14 @@ def _left(plan: Plan, wanted: Recipe, marker: Mapping[str, Any]) -> Iterator[Dif
     for pin in wanted.pins:
         if pin.lacks:
             yield Difference("environment", f"{pin.name} {pin.version}", pin.lacks, None)
+
+
+def _without_conda(recorded: Mapping[str, Any], wanted: Recipe) -> Iterator[Difference]:
+    """Yield one difference that names conda's packages besides Python and the distributions."""
+    found = sorted(recorded.get("conda", {}).keys() - {"python", *wanted.versions})
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield Difference("environment", CONDA, f"{', '.join(found[:_NAMED])}{more}", None)
 
 
 def _beside_environment(plan: Plan) -> Iterator[Difference]:

@@ -13,7 +13,7 @@ from gittrack.repro import swap as swapping
 from gittrack.repro.growth import Growth
 from gittrack.repro.phrases import plural
 from gittrack.repro.plan import Plan
-from gittrack.repro.restore import Difference
+from gittrack.repro.restore import Difference, is_of_conda
 from gittrack.repro.spread import SeriesSpread, Spread
 from gittrack.repro.suspects import LIKELY, Suspect
 from gittrack.repro.verify import ArtifactResult, Comparison, SeriesResult
@@ -91,7 +91,8 @@ class _Words:
     def _could_be_rebuilt(self) -> bool:
         """Whether the job ran in an environment that is not the recorded one, and uv could make that."""
         found = [one.name for one in self._report.suspects if one.kind == "environment"]
-        fixed = [name for name in found if not name.startswith("platform ") and name != "environment"]
+        lasting = [name for name in found if name.startswith("platform ") or is_of_conda(name)]
+        fixed = {*found} - {*lasting, "environment"}
         return self._report.restored.how in ("current", "named") and bool(fixed)
 
     def _title(self) -> str:

@@ -449,7 +449,31 @@ def compare_environment(
             differences.append(Difference("environment", name, old.get(name), new.get(name)))
         else:
             differences += _compare_content(name, recorded, present)
-    return differences
+    return [*differences, *_compare_conda(recorded, present)]
+
+
+CONDA = "conda packages"
+_BY_CONDA = " (conda)"
+
+
+def is_of_conda(name: str) -> bool:
+    """Whether a difference of that name is one of conda's packages, which nothing here can bring back."""
+    return name == CONDA or name.endswith(_BY_CONDA)
+
+
+def _compare_conda(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Difference]:
+    """Return how conda's packages differ; a distribution of another version is named as that already."""
+    old, new = recorded.get("conda", {}), present.get("conda", {})
+    if not old:
+        return []
+    if not new:
+        return [Difference("environment", CONDA, f"{len(old)} packages", None)]
+    was, now = recorded.get("distributions", {}), present["distributions"]
+    return [
+        Difference("environment", f"{name}{_BY_CONDA}", old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and was.get(name) == now.get(name)
+    ]
 
 
 def _compare_content(name: str, recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Difference]:

@@ -31,6 +31,16 @@ _NUMERIC = {
     "cupy",
 }
 _NUMERIC |= {"scikit-learn", "xgboost", "lightgbm", "catboost", "mkl"}
+_NUMERIC |= {
+    "blas",
+    "libblas",
+    "liblapack",
+    "libopenblas",
+    "openblas",
+    "cudatoolkit",
+    "cudnn",
+    "nccl",
+}  # conda's
 _ON_GPU = {"torch", "tensorflow", "jax", "cupy", "xgboost", "lightgbm"}
 _HARMLESS = {"HOME", "PATH", "PWD", "USER", "LOGNAME", "TERM", "SHELL", "TMPDIR", "NO_COLOR", "COLUMNS"}
 
@@ -142,7 +152,8 @@ def _variables(evidence: Evidence) -> Iterable[Suspect]:
 
 
 def _environment(found: Difference, imported: Mapping[str, str]) -> Suspect:
-    why = imported.get(found.name)
+    name = found.name.removesuffix(" (conda)")
+    why = imported.get(name)
     if found.name == "python version":
         weight = 0.3 if _minor(found.old) == _minor(found.new) else 0.6
     elif found.name.startswith(("python ", "platform ")):
@@ -152,9 +163,9 @@ def _environment(found: Difference, imported: Mapping[str, str]) -> Suspect:
         weight = 0.25 if "libc" in found.name else weight
     elif why is not None:
         weight = 0.75 if why.startswith("imported") else 0.55
-        weight += 0.05 * (found.name in _NUMERIC)
+        weight += 0.05 * (name in _NUMERIC)
     else:
-        weight = 0.35 if found.name in _NUMERIC else 0.15
+        weight = 0.35 if name in _NUMERIC else 0.15
     return Suspect("environment", found.name, found.old, found.new, weight, why)
 
 
