@@ -444,6 +444,7 @@ def test_a_command_is_reproduced_through_gittrack_run_with_its_data(repo: Path) 
     assert report.verdict == "identical", report.lines()
     repeat = next(found for found in runs(repo) if found.run_id == report.repro_run_id)
     assert repeat.experiment == "shell"
+    assert repeat.name == run.name
     assert repeat.data == run.data
     assert repeat.command is not None
     assert repeat.command.exit_code == 3

@@ -208,7 +208,8 @@ class _Reproduction:
         argv = present_argv(plan.command.argv, plan.repo.top, target, program=program)
         if not plan.is_command:
             return argv
-        options = [f"--volatile={pattern}" for pattern in plan.executed.volatile]
+        options = [f"--name={plan.executed.name}"]
+        options += [f"--volatile={pattern}" for pattern in plan.executed.volatile]
         options += [
             f"--data={os.path.relpath(target / entry.path, folder)}"
             for entry in plan.executed.data
