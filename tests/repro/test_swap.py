@@ -88,7 +88,7 @@ def test_the_report_shows_the_record_the_swap_and_the_other_run(
 
     text = "\n".join(report.lines())
     assert f"with the code of {b.run_id[:8]} ({b.name})" in report.lines()[0]
-    assert "size: 30.0 recorded, 300.0 with that code, 500.0 in that run" in text
+    assert "size: 30 recorded, 300 (+270) with that code; 500 (+470) in that run" in text
     assert "steady:" not in text
     assert "the job itself" not in text
     found = json.loads(report.to_json())
@@ -382,5 +382,5 @@ def test_the_command_line_exchanges_and_answers_as_always(
     refused = gittrack(repo, "repro", a.run_id[:8], "--swap", "code", check=False)
 
     assert text.startswith(f"different: run {a.run_id[:8]}")
-    assert "size: 30.0 recorded, 300.0 with that code, 500.0 in that run" in text
+    assert "size: 30 recorded, 300 (+270) with that code; 500 (+470) in that run" in text
     assert "'code' is not KIND=RUN_OR_COMMIT" in refused

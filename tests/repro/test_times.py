@@ -60,7 +60,8 @@ def test_an_unseeded_job_is_random_and_said_to_be_so(repo: Path) -> None:
     document = report.document()
     assert document["spread"]["random"] is True
     assert document["spread"]["outside_expected"] == 0.5
-    assert document["hint"] is None
+    more = f"gittrack repro {report.run_id[:8]} --times"
+    assert document["hint"] == f"{more} {'3 --spread' if report.spread.within else '10'}"
 
 
 def test_a_record_within_the_spread_is_equivalent_where_that_is_accepted(repo: Path) -> None:
@@ -302,3 +303,15 @@ def test_a_z_score_is_that_of_one_more_value() -> None:
     assert one.z == pytest.approx(0.5 / math.sqrt(2.5 * 1.2))
     assert found.outside_expected == pytest.approx(1 / 3)
     assert found.within
+
+
+def test_a_record_outside_of_few_repetitions_may_be_there_by_chance() -> None:
+    few = together(series([3.5]), [series([value]) for value in (1.0, 2.0, 3.0)])
+    same = together(series([3.5]), [series([1.0])] * 3)
+    many = together(series([9.5]), [series([value]) for value in (1.0, 2.0, 3.0, 2.5, 1.5)])
+
+    assert few.reason().endswith(
+        "the record lies outside of their spread, as the next one would in 50 % of all cases"
+    )
+    assert [one.is_close_call for one in (few, same, many)] == [True, False, False]
+    assert many.reason().endswith("but the record lies outside of their spread")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities.record import RunRecord
-from gittrack.repro.why import Why, why
+from gittrack.entities.record import RunId, RunRecord
+from gittrack.repro.why import Effect, Moved, Why, _metric_in_words, why
 from tests.conftest import commit_all, write
 from tests.repro.helpers import gittrack, job, originals, runs, session_of
 from tests.repro.test_swap import project
@@ -181,8 +181,41 @@ def test_runs_with_the_same_inputs_leave_the_job_itself(repo: Path) -> None:
     a, b = originals(repo)
 
     assert "the job itself makes the difference" in text(asked(repo, a, b))
-    assert "their metrics are alike" in text(asked(repo, a, a))
-    assert "the job itself" not in text(asked(repo, a, a))
+    alike = text(asked(repo, a, a))
+    assert "their metrics are alike" in alike
+    assert "the job itself" not in alike
+
+
+def test_what_chance_does_too_is_said_to_be_so() -> None:
+    a, b = RunId("a" * 32), RunId("b" * 32)
+
+    def words(total: float, moved: float, noise: float | None) -> list[str]:
+        one = Moved("loss", 1.0, 1.0 + total, (Effect("data", moved, b, a),), noise)
+        return [line.strip() for line in _metric_in_words(one)[1:]]
+
+    where = f"({a[:8]} with it: run {b[:8]})"
+    assert words(0.5, 0.25, 0.125) == [
+        f"data explains +0.25 of +0.5 {where}",
+        "plain repetitions were at most 0.125 from the record",
+    ]
+    assert words(0.5, 0.25, 0.25)[0].endswith("), no more than chance does")
+    assert words(0.5, -0.25, None) == [f"data moves it the other way, -0.25 {where}"]
+    assert words(0.5, 0.25, 1.0)[1].endswith("at most 1 from the record: chance alone explains the difference")
+
+
+def test_what_no_swap_exchanges_and_how_far_chance_goes_is_named(repo: Path) -> None:
+    a = project(repo, factor=10, text="a", big="bb")
+    write(repo, {"model.py": "FACTOR = 7\n"})
+    job(repo, "python", "train.py", "--fast")
+    b = originals(repo)[-1]
+
+    before = text(asked(repo, a, b))
+    gittrack(repo, "repro", a.run_id, "--swap", f"code={b.run_id}", check=False)
+    after = text(asked(repo, a, b))
+
+    assert "not tested   command (no swap exchanges that: run the command of B with the code of A)" in before
+    assert "chance" not in before
+    assert f"not tested   chance (gittrack repro {a.run_id[:8]} --times 3)" in after
 
 
 def test_an_environment_that_differs_is_ranked(repo: Path, tmp_path: Path) -> None:

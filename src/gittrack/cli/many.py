@@ -232,6 +232,7 @@ def _print(many: Many) -> None:
         "verdict": [result.state for result in many.results],
         "seconds": [round(result.seconds, 1) for result in many.results],
         "metrics that differ": [", ".join(result.metrics) for result in many.results],
+        "artifacts that differ": [", ".join(result.artifacts) for result in many.results],
         "because": [result.reason for result in many.results],
     }
     columns = {name: column for name, column in columns.items() if any(column) or name == "seconds"}

@@ -117,9 +117,14 @@ class Report:
     @property
     def hint(self) -> str | None:
         """The command that tells more, None when there is none."""
-        if self.verdict != "different" or self.spread is not None:
+        again = f"gittrack repro {self.run_id[:8]}"
+        if self.verdict != "different":
             return None
-        return f"gittrack repro {self.run_id[:8]} --times 3"
+        if self.spread is None:
+            return f"{again} --times 3"
+        if self.spread.within and not self.swaps:
+            return f"{again} --times {self.spread.times} --spread"
+        return f"{again} --times 10" if self.spread.is_close_call else None
 
     def document(self) -> dict[str, Any]:
         """Return the report as plain values; numbers that JSON has not are the texts NaN and (-)Infinity."""

@@ -71,9 +71,9 @@ class _Words:
         elif report.reason:
             self._say("because", report.reason)
         self._say_all("exchanged", swapping.exchanged(report.swaps, report.verdict))
+        self._say_all("moved", swapping.moves(report.swaps, report.comparisons))
         self._inputs()
         self._results()
-        self._say_all("moved", swapping.moves(report.swaps, report.comparisons))
         if report.spread is not None:
             self._spread(report.spread)
         self._suspects()
@@ -121,12 +121,7 @@ class _Words:
         self._say("repeated", words)
         if spread.results == 1:
             return
-        self._say_all("spread", [_spread_in_words(found, spread.times) for found in spread.series])
-        if any(found.outside for found in spread.series):
-            share = f"{100 * spread.outside_expected:.0f} %"
-            self._say(
-                "", f"one more repetition of a random job would have about {share} of its points outside"
-            )
+        self._say_all("spread", [_spread_in_words(found, spread) for found in spread.series])
 
     def _suspects(self) -> None:
         report = self._report
@@ -135,13 +130,11 @@ class _Words:
         self._say_all(
             "most likely" if likely else "suspect", [_suspect_in_words(found) for found in suspects]
         )
-        if report.verdict != "different" or report.swaps:
-            return
-        if not likely and report.spread is None:
+        if report.verdict == "different" and not report.swaps and not likely and report.spread is None:
             inputs = "or the job itself" if suspects else "the job itself: all inputs are those of the record"
             self._say("" if suspects else "suspect", f"{inputs} (a seed, time, threads?)")
         if report.hint is not None:
-            self._say("find out", f"{report.hint} tells randomness from a changed input")
+            self._say("find out", f"{report.hint} {_told(report)}")
         if report.spread is not None and report.spread.within:
             again = f"gittrack repro {report.run.run_id[:8]} --times {report.spread.times} --spread"
             self._say("accept it", f"{again} calls that equivalent")
@@ -214,6 +207,15 @@ class _Words:
             return
         self._say("artifacts", f"{len(apart)} of {plural(len(artifacts), 'file')} not the same")
         self._say_all("", [_artifact_in_words(found) for found in apart])
+
+
+def _told(report: Report) -> str:
+    """Return what a report's hint is good for."""
+    if report.spread is not None and report.spread.within:
+        return "counts that as equivalent"
+    if report.swaps:
+        return "tells how far it moves by chance"
+    return "tells randomness from a changed input"
 
 
 def _tally(comparisons: Sequence[Comparison]) -> str:
@@ -322,12 +324,13 @@ def _suspect_in_words(found: Suspect) -> str:
     return _difference_in_words(Difference(found.kind, found.name, found.recorded, found.present)) + why
 
 
-def _spread_in_words(found: SeriesSpread, times: int) -> str:
+def _spread_in_words(found: SeriesSpread, spread: Spread) -> str:
     where = "" if found.within else ", outside"
-    spread = f"{found.low:.6g} to {found.high:.6g} in {times} repetitions{where}"
-    words = f"{found.key}: {found.recorded:.6g} recorded, {spread}"
+    values = f"{found.low:.6g} to {found.high:.6g} in {spread.times} repetitions{where}"
+    words = f"{found.key}: {found.recorded:.6g} recorded, {values}"
     if found.z is not None:
         words += f" (z {found.z:.2g})"
     if found.points is not None and found.points > 1:
         words += f"; {found.outside} of {plural(found.points, 'point')} outside"
+        words += f", {round(found.points * spread.outside_expected)} expected by chance"
     return words

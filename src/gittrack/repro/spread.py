@@ -98,7 +98,20 @@ class Spread:
         random = f"the {self.times} repetitions have {self.results} results: the job is random"
         if self.within is None:
             return f"{random}, and no metric says where the record lies"
+        if self.is_close_call:
+            share = f"{100 * self.outside_expected:.0f} %"
+            return f"{random}; the record lies outside of their spread, as the next one would in {share} of all cases"
         return f"{random}, but the record lies outside of their spread"
+
+    @property
+    def is_close_call(self) -> bool:
+        """Whether the record lies outside of a few repetitions, by values that vary, so that chance may do it."""
+        outside = [found for found in self.series if not found.within]
+        return (
+            self.within is False
+            and bool(outside)
+            and all(one.z is None and one.low < one.high for one in outside)
+        )
 
     @property
     def random(self) -> bool:

@@ -308,11 +308,16 @@ def moves(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> list[str]
 
 
 def _move_in_words(move: Move, names: str) -> str:
-    now = "none" if move.swapped is None else f"{move.swapped!r}"
-    there = "" if move.there is None else f", {move.there!r} in that run"
-    is_moved = move.swapped is None or not _same(move.recorded, move.swapped)
-    before = f"{move.recorded!r} recorded" if is_moved else "not at all"
-    return f"{move.key}: {before}, {now} with that {names}{there}"
+    if move.swapped is None:
+        return f"{move.key}: {move.recorded:.6g} recorded, none with that {names}"
+    now = f"{_moved_in_words(move.recorded, move.swapped)} with that {names}"
+    there = "" if move.there is None else f"; {_moved_in_words(move.recorded, move.there)} in that run"
+    return f"{move.key}: {move.recorded:.6g} recorded, {now}{there}"
+
+
+def _moved_in_words(old: float, new: float) -> str:
+    """Return a value with how far it is from the recorded one, which six digits may not show."""
+    return f"{new:.6g} ({new - old:+.6g})" if not _same(old, new) else f"{new:.6g} (the same)"
 
 
 def document(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> dict[str, Any]:

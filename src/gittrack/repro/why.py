@@ -123,12 +123,22 @@ class Why:
             lines += _metric_in_words(moved)
         if len(self.metrics) > _SHOWN:
             lines.append(f"  and {len(self.metrics) - _SHOWN} more metrics: gittrack diff, or --metric NAME")
-        lines += [f"  not tested   {_NAMES[kind]} ({command})" for kind, command in self.untested]
+        lines += [f"  {'not tested':<{_LABEL}}{what}" for what in self._open()]
         if self.search is not None:
             lines.append(f"  {'which commit':<{_LABEL}}{self.search}")
-        if len(self.parts) == 1 and self.metrics:
+        if not self.untested and len(self.parts) == 1 and self.metrics:
             lines.append(f"  only the {self.parts[0].kind} differs")
         return lines
+
+    def _open(self) -> list[str]:
+        """Return what is not known, with the command that tells."""
+        found = [f"{_NAMES[kind]} ({command})" for kind, command in self.untested]
+        given = " and ".join(part.kind for part in self.parts if part.kind in ("params", "command"))
+        if given and self.metrics:
+            found.append(f"{given} (no swap exchanges that: run the command of B with the code of A)")
+        if any(moved.effects and moved.noise is None for moved in self.metrics):
+            found.append(f"chance (gittrack repro {self.a.run_id[:8]} --times 3)")
+        return found
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -325,19 +335,32 @@ def _metric_in_words(moved: Moved) -> list[str]:
     total = moved.total
     a, b = ("none" if value is None else repr(value) for value in (moved.a, moved.b))
     lines = [f"  {moved.key}: {a} in A, {b} in B" + ("" if total is None else f": {_signed(total)}")]
-    lines += [f"  {'':<{_LABEL}}{_effect_in_words(effect, total)}" for effect in moved.effects]
+    found = [
+        _effect_in_words(effect, total) + _if_chance(effect.moved, moved.noise) for effect in moved.effects
+    ]
     if moved.noise is not None:
         apart = (
             f"were at most {moved.noise:.6g} from the record" if moved.noise else "gave the recorded value"
         )
-        lines.append(f"  {'':<{_LABEL}}plain repetitions {apart}")
-    return lines
+        found.append(f"plain repetitions {apart}{_beside(total, moved.noise)}")
+    return lines + [f"  {'':<{_LABEL}}{text}" for text in found]
+
+
+def _beside(total: float | None, noise: float) -> str:
+    return ": chance alone explains the difference" if total is not None and 0 < abs(total) <= noise else ""
+
+
+def _if_chance(size: float, noise: float | None) -> str:
+    """Say so where a difference is none that the job does not make by itself."""
+    return ", no more than chance does" if noise and abs(size) <= noise else ""
 
 
 def _effect_in_words(effect: Effect, total: float | None) -> str:
+    where = f"({effect.base[:8]} with it: run {effect.run_id[:8]})"
+    if total is not None and effect.moved * total < 0:
+        return f"{_NAMES[effect.kind]} moves it the other way, {_signed(effect.moved)} {where}"
     of = "" if total is None else f" of {_signed(total)}"
-    where = f"{effect.base[:8]} with it: run {effect.run_id[:8]}"
-    return f"{_NAMES[effect.kind]} explains {_signed(effect.moved)}{of} ({where})"
+    return f"{_NAMES[effect.kind]} explains {_signed(effect.moved)}{of} {where}"
 
 
 def _signed(value: float) -> str:

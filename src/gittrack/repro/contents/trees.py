@@ -27,6 +27,7 @@ from gittrack.repro.tolerance import Tolerance
 _MAX_YAML = 4 << 20  # its parser takes a second for each of these megabytes
 _MAX_DEPTH = 100
 _MAX_LEAVES = 1_000_000
+_WHOLE = 1 << 53  # from here on a float no longer says which
 _NUMBER = re.compile(r"[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _TIMED = re.compile(
     r"(?:^|[_.\s-])(?:time|timestamp|date|duration|elapsed|seconds?|secs?|ms)(?:$|[_.\s-])", re.IGNORECASE
@@ -243,6 +244,8 @@ def _leaf_in_words(path: str, a: Any, b: Any) -> str:
 def _leaf(value: Any) -> str:
     if isinstance(value, dict | list):
         return plural(len(value), "entry").replace("entrys", "entries")
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        return str(int(value))  # a whole number was compared as a float
     return quote(value) if isinstance(value, str) else f"{value!r}"
 
 
