@@ -9,9 +9,9 @@ import click
 
 from gittrack.cli import many, output
 from gittrack.cli.formats import replacing
-from gittrack.cli.options import json_option, run_argument
+from gittrack.cli.options import json_option, output_option, run_argument
 from gittrack.cli.reading import find, reading, where
-from gittrack.cli.reproducing import tolerance_options
+from gittrack.cli.reproducing import consent_option, tolerance_options
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
@@ -30,14 +30,7 @@ Examples:
 """,
 )
 @run_argument("run")
-@click.option(
-    "-o",
-    "--output",
-    "out",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the certificate to FILE.",
-)
+@output_option("Write the certificate to FILE.")
 @click.option("--sign/--no-sign", default=True, help="Sign it as git signs a commit; by default it is.")
 @click.option("--repro", is_flag=True, help="Reproduce RUN first.")
 @click.option("--without-verdict", is_flag=True, help="Say nothing of a reproduction.")
@@ -46,9 +39,7 @@ Examples:
     "specific name wins.",
     "Metrics may differ by X; as --rtol.",
 )
-@click.option(
-    "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
-)
+@consent_option
 @json_option
 def attest_command(
     run: str,

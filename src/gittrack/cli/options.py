@@ -18,6 +18,12 @@ _PLAIN = re.compile(r"[\w.-]+", re.ASCII)  # what a shell takes as it is
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def output_option(meaning: str) -> Callable[[F], F]:
+    """Add `-o FILE`; the command gets `out`."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    return click.option("-o", "--output", "out", metavar="FILE", type=file, help=meaning)
+
+
 def form_options(command: F) -> F:
     """Add `--format`, `--json` and `-o`; the command gets a `form`."""
 
@@ -26,14 +32,7 @@ def form_options(command: F) -> F:
         return command(*args, form=_form(format_, as_json, out), **rest)
 
     for option in (
-        click.option(
-            "-o",
-            "--output",
-            "out",
-            metavar="FILE",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="Write to FILE; its ending says the format when --format does not.",
-        ),
+        output_option("Write to FILE; its ending says the format when --format does not."),
         click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
         click.option(
             "-f",

@@ -9,7 +9,7 @@ import click
 from gittrack.cli import consent, many, output
 from gittrack.cli.options import json_option, pairs, run_argument
 from gittrack.cli.reading import find, reading, where
-from gittrack.cli.reproducing import reproduction_options
+from gittrack.cli.reproducing import consent_option, reproduction_options
 from gittrack.errors import Conflict
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ Examples:
     help="Exchange one input: code=RUN_OR_COMMIT, data=RUN, env=RUN or env=current. What the result then differs "
     "in, this input has changed. Can be repeated for different kinds.",
 )
-@click.option(
-    "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
-)
+@consent_option
 @click.option("--dry-run", is_flag=True, help="Restore the inputs, say what differs, execute nothing.")
 @json_option
 @click.pass_context

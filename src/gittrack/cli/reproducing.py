@@ -30,6 +30,11 @@ _REPRODUCTION = (
 )
 
 
+consent_option = click.option(
+    "-y", "--yes", is_flag=True, help="Agree to execute what another clone recorded, without being asked."
+)
+
+
 def reproduction_options(command: F) -> F:
     """Add all options of a reproduction; the command gets `options`."""
 

@@ -10,6 +10,7 @@ import re
 from xml.sax.saxutils import escape, quoteattr
 
 from gittrack.repro.many import Many, Result
+from gittrack.repro.phrases import plural
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # XML has no words for most of these
@@ -105,7 +106,7 @@ def _summary(many: Many) -> str:
     if not many.results:
         return "There is no run to reproduce."
     tally = ", ".join(f"{count} {state}" for state, count in many.tally.items())
-    runs = f"{len(many.results)} run" + ("" if len(many.results) == 1 else "s")
+    runs = plural(len(many.results), "run")
     ended = ", ended before its end" if many.interrupted else ""
     return f"{runs} in {many.seconds:.0f} s{ended}: {tally}."
 

@@ -79,6 +79,23 @@ class Tolerance:
             return same | (np.isfinite(size) & (size <= self.atol + self.rtol * np.abs(old)))
 
 
+def distances(old: Any, new: Any) -> tuple[Any, Any]:
+    """Return how far numbers lie apart, absolutely and relative to the recorded ones; a number from NaN infinitely.
+
+    Args:
+        old: Shape (n,), float64, as recorded.
+        new: Shape (n,), float64.
+    """
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        same = (old == new) | (np.isnan(old) & np.isnan(new))
+        size = np.where(same, 0.0, np.abs(new - old))
+        size = np.where(np.isnan(size), np.inf, size)
+        relative = np.where(same, 0.0, size / np.abs(old))
+        return size, np.where(np.isnan(relative), np.inf, relative)
+
+
 EXACT = Tolerance()
 
 

@@ -12,7 +12,7 @@ from gittrack.record.points import SortedPoints
 from gittrack.repro.artifact_diff import Contents
 from gittrack.repro.contents.finding import ArtifactDiff
 from gittrack.repro.growth import Growth, growth
-from gittrack.repro.tolerance import Tolerance
+from gittrack.repro.tolerance import Tolerance, distances
 
 if TYPE_CHECKING:
     from array import array
@@ -287,9 +287,8 @@ def _compare_series(
     first = min(step for step in (here, there) if step is not None)
     rows, new_rows = _aligned(steps, new_steps)
     a, b = values[rows], new_values[new_rows]
-    equal = ranks[rows] == new_ranks[new_rows]
-    size, relative, close = _sizes(a, b, equal, tolerance)
-    within = tolerance.asked and len(a) == len(steps) == len(new_steps) and bool(close.all())
+    size, relative = distances(a, b)
+    within = tolerance.asked and len(a) == len(steps) == len(new_steps) and bool(tolerance.close(a, b).all())
     return SeriesResult(
         key=key,
         outcome="equivalent" if within else "different",
@@ -349,18 +348,3 @@ def _aligned(steps: Any, new_steps: Any) -> tuple[Any, Any]:
         mine * width + turns, other * width + new_turns, assume_unique=True, return_indices=True
     )
     return rows, new_rows
-
-
-def _sizes(a: Any, b: Any, equal: Any, tolerance: Tolerance) -> tuple[Any, Any, Any]:
-    """Return absolute and relative differences, and which are within the tolerance."""
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        same = equal | (a == b)
-        size = np.where(same, 0.0, np.abs(b - a))
-        size = np.where(np.isnan(size), np.inf, size)  # a number against NaN
-        relative = np.where(same, 0.0, size / np.abs(a))
-        relative = np.where(np.isnan(relative), np.inf, relative)
-        bound = tolerance.atol + tolerance.rtol * np.abs(a)
-        close = same | (np.isfinite(size) & (size <= bound))
-    return size, relative, close

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gittrack.repro.phrases import plural
-from gittrack.repro.tolerance import Tolerance
+from gittrack.repro.tolerance import Tolerance, distances
 
 MAX_TEXT = 16 << 20  # bytes of a text, or of a tree such as JSON, that are read
 MAX_TABLE = 256 << 20  # bytes of a table, in memory or out of a compressed file
@@ -73,18 +73,11 @@ def size_of(old: Any, new: Any, tolerance: Tolerance) -> Size:
         new: Shape (n,), float64.
         tolerance: The plain one is taken.
     """
-    import numpy as np
-
     if not len(old):
         return Size()
-    with np.errstate(all="ignore"):
-        same = (old == new) | (np.isnan(old) & np.isnan(new))
-        sizes = np.where(same, 0.0, np.abs(new - old))
-        sizes = np.where(np.isnan(sizes), np.inf, sizes)
-        relative = np.where(same, 0.0, sizes / np.abs(old))
-        relative = np.where(np.isnan(relative), np.inf, relative)
+    size, relative = distances(old, new)
     beyond = int((~tolerance.close(old, new)).sum())
-    return Size(float(sizes.max()), float(relative.max()), beyond)
+    return Size(float(size.max()), float(relative.max()), beyond)
 
 
 def judged(tolerance: Tolerance, *, fine: bool) -> bool | None:
