@@ -80,10 +80,12 @@ class Options:
 
     Attributes:
         quick: Small sizes, to see that the benchmarks work; the figures mean nothing then.
+        large: Also what takes many minutes and 20 GB of disk.
         repeats: How often each thing is measured.
     """
 
     quick: bool = False
+    large: bool = False
     repeats: int = 7
 
     def size(self, full: int, quick: int) -> int:
@@ -269,6 +271,7 @@ def options_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="small sizes: shows that it works, measures nothing"
     )
+    parser.add_argument("--large", action="store_true", help="also what takes many minutes and 20 GB of disk")
     parser.add_argument("--repeats", type=int, default=0, help="how often each thing is measured")
     parser.add_argument("--record", action="store_true", help="keep the figures in this project's own store")
     return parser.parse_args()
@@ -276,7 +279,7 @@ def options_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def carry_out(name: str, benchmark: Benchmark, asked: argparse.Namespace) -> Measured:
     """Measure, and record when that was asked for."""
-    options = Options(asked.quick, asked.repeats or (2 if asked.quick else 7))
+    options = Options(asked.quick, asked.large, asked.repeats or (2 if asked.quick else 7))
     before = os.getloadavg()[0]
     measured = benchmark(options)
     if asked.record:

@@ -189,7 +189,7 @@ def _feed(
 ) -> None:
     """Give the content of a file in this state to `take`, with as few calls as can be: most files are small.
 
-    Each call lets go of the interpreter's lock, and a job that computes gives it back after 5 ms.
+    Each call lets go of the interpreter's lock, and a job that computes may give it back after 5 ms only.
     """
     descriptor = os.open(path, _READ)
     try:
