@@ -13,11 +13,12 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
+from typing import NamedTuple
 
 from gittrack import config as configs
 from gittrack.config import Config
@@ -45,8 +46,7 @@ _LOOK_S = 1.0
 _SCANNED = 1_000_000  # bytes: larger files are no text with a token in it
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What a run has read.
 
     Attributes:
@@ -55,12 +55,12 @@ class Found:
         gone: Paths of data that has changed since and that nobody keeps as it was: to keep it now is too late.
     """
 
-    entries: list[DataFile] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
+    entries: Sequence[DataFile] = ()
+    lost: Sequence[str] = ()
+    gone: Collection[str] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Input:
     """One file that was read: where it is, how it was then, what it held, and what DVC says that it should."""
 

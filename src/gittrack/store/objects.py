@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -257,6 +256,8 @@ def clone_or_copy(source: BinaryIO, target: Path) -> None:
     """
     with target.open("xb") as copy:
         if not _reflink(source.fileno(), copy.fileno()):
+            import shutil  # 2 ms, which a process that only records does not pay
+
             shutil.copyfileobj(source, copy, 1 << 20)
 
 
