@@ -187,3 +187,34 @@ def test_folders_are_made_with_their_parents_by_many_at_once(tmp_path) -> None:
     for thread in threads:
         thread.join()
     assert target.is_dir()
+
+
+def test_what_comes_from_another_disk_appears_whole_too(tmp_path, monkeypatch) -> None:
+    crossed = []
+
+    def cross(step: str) -> None:
+        if step.endswith(".rename") and step not in crossed:
+            crossed.append(step)
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(durable, "hook", cross)
+    durable.replace_file(tmp_path / "there" / "file", b"new", tmp=tmp_path / "tmp")
+    durable.publish_folder(tmp_path / "there" / "run", {"a": b"1"}, tmp=tmp_path / "tmp")
+
+    assert crossed == ["replace.rename", "publish.rename"]
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["file", "run"]
+    assert (tmp_path / "there" / "run" / "a").read_bytes() == b"1"
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_draft_beside_its_place_is_taken_away_when_it_fails(tmp_path, monkeypatch) -> None:
+    def cross(step: str) -> None:
+        if step.endswith(".rename"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(durable, "hook", cross)
+    with pytest.raises(OSError, match="cross-device"):
+        durable.replace_file(tmp_path / "there" / "file", b"new", tmp=tmp_path / "tmp")
+    with pytest.raises(OSError, match="cross-device"):
+        durable.publish_folder(tmp_path / "there" / "run", {"a": b"1"}, tmp=tmp_path / "tmp")
+    assert not list((tmp_path / "there").iterdir())

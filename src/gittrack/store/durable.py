@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,8 +81,21 @@ def _make(path: Path) -> list[Path]:
 
 def replace_file(path: Path, content: bytes, *, tmp: Path) -> None:
     """Put `content` at `path` in one step: readers see the old or the new content, also after a power cut."""
-    make_folder(tmp)
-    draft = tmp / random_hex()
+    try:
+        _replace(path, tmp / random_hex(), content)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _replace(path, _beside(path), content)
+
+
+def _beside(path: Path) -> Path:
+    """Return a name for a draft where `path` is, for a `tmp` on another disk; each mount of a container is one."""
+    return path.with_name(f".{random_hex()}")
+
+
+def _replace(path: Path, draft: Path, content: bytes) -> None:
+    make_folder(draft.parent)
     try:
         hook("replace.write")
         write_file(draft, content)
@@ -117,7 +131,7 @@ def publish_folder(
     if is_there and not _has(path, files):
         remove_folder(path, tmp=tmp)
         is_there = False
-    is_mine = not is_there and _publish(path, files, tmp, step, synced=synced)
+    is_mine = not is_there and _publish_somehow(path, files, tmp, step, synced=synced)
     if synced and not is_mine:  # whoever made it may have died before a sync, or needed none
         for name in files:
             _sync(path / name)
@@ -134,10 +148,18 @@ def _has(path: Path, files: Mapping[str, bytes]) -> bool:
         return False
 
 
-def _publish(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, synced: bool) -> bool:
+def _publish_somehow(path: Path, files: Mapping[str, bytes], tmp: Path, step: str, *, synced: bool) -> bool:
+    try:
+        return _publish(path, files, tmp / random_hex(), step, synced=synced)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return _publish(path, files, _beside(path), step, synced=synced)
+
+
+def _publish(path: Path, files: Mapping[str, bytes], draft: Path, step: str, *, synced: bool) -> bool:
     """Whether this process, and no other before it, made the folder."""
-    make_folder(tmp)
-    draft = tmp / random_hex()
+    make_folder(draft.parent)
     try:
         draft.mkdir()
         # First what is synced last: with a file most filesystems bring all names to disk, and folders are cheap then.
