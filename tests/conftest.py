@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gittrack.record import opens
+from tests.engines import _empty_image, plain, podman_image  # noqa: F401 - fixtures
 
 DATE = "2026-01-02T03:04:05+00:00"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -194,6 +195,7 @@ def repeated(
     depth: int,
     experiment: str,
     passed: Mapping[str, str] = MappingProxyType({}),
+    here: bool = True,
 ) -> dict[str, str]:
     """Return the environment of a command that repeats a recorded one.
 
@@ -209,10 +211,12 @@ def repeated(
         depth: How many reproductions the command is inside of.
         experiment: Where runs go that name no experiment.
         passed: What the user hands down; see `handed_down`.
+        here: False for a command in a container, where nothing is where it is on this machine.
     """
-    env = {name: os.environ[name] for name in _OF_THE_MACHINE if name in os.environ}
+    env = {name: os.environ[name] for name in _OF_THE_MACHINE if here and name in os.environ}
     env |= {**passed, **{name: value for name, value in recorded.items() if name in _RECORDED}}
-    env["PATH"] = os.pathsep.join([os.path.dirname(program), env.get("PATH", os.defpath)])  # noqa: PTH120
+    if here:
+        env["PATH"] = os.pathsep.join([os.path.dirname(program), env.get("PATH", os.defpath)])  # noqa: PTH120
     if DETERMINISTIC in recorded:
         env = _with_site(env)
     return {
@@ -284,6 +288,61 @@ def captures_reads() -> bool:
 def reads_for() -> tuple[str, ...]:
     """Return the live folders of the runs that this process reads for: those of the processes that started it."""
     return tuple(filter(None, os.environ.get("GITTRACK_READS", "").split(os.pathsep)))
+
+
+def image() -> str | None:
+    """Return how the one who started this process's container names its image, or None."""
+    return os.environ.get("GITTRACK_IMAGE") or None
+
+
+def container_engine() -> str | None:
+    """Return the program that shall run containers, or None for the usual ones."""
+    return os.environ.get("GITTRACK_CONTAINER_ENGINE") or None
+
+
+def container_options() -> list[str]:
+    """Return the options that the user wants every container to be started with.
+
+    Raises:
+        InvalidValue: A quote in them is not closed.
+    """
+    text = os.environ.get("GITTRACK_CONTAINER_OPTIONS", "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InvalidValue(
+            f"GITTRACK_CONTAINER_OPTIONS is {text!r:.80}: {error}", hint="--shm-size=8g"
+        ) from error
+
+
+# Whose engine it is, and where it has its images; not for what runs in a container.
+_OF_ENGINES = (
+    *("GITTRACK_CONTAINER_ENGINE", "GITTRACK_CONTAINER_OPTIONS"),
+    *("CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINER_HOST"),
+    *("DBUS_SESSION_BUS_ADDRESS", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"),
+    *("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
+)
+
+
+def of_engines() -> dict[str, str]:
+    """Return the variables that podman and docker need from the user to find their images."""
+    return {name: os.environ[name] for name in _OF_ENGINES if name in os.environ}
+
+
+def beside_engine(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that an engine is started in, from which it hands `variables` to a container."""
+    return {**os.environ, **variables}
+
+
+def handed_into(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the variables that a command's container gets: recorded ones, and gittrack's own."""
+    own = (name for name in env if name.startswith("GITTRACK_") and name not in _OF_ENGINES)
+    return tuple(sorted({*own, *(name for name in (*_RECORDED, "PYTHONUNBUFFERED") if name in env)}))
+
+
+def site() -> Path:
+    """Return the folder that goes before all others on the path of a Python process that shall be deterministic."""
+    return Path(_SITE)
 
 
 def temporary_folder() -> str:

@@ -31,6 +31,7 @@ Examples:
   gittrack run --stage train
   gittrack run -- dvc repro train
   gittrack run --deterministic -- python train.py
+  gittrack run --image docker.io/library/python:3.12 -- python train.py
 """,
 )
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
@@ -76,6 +77,11 @@ Examples:
     metavar="N",
     help="With --deterministic, so many threads for each library instead of one.",
 )
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    help="Run the command in a container of this image, by podman or docker, and record the image's digest.",
+)
 @json_option
 @click.argument("argv", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -91,6 +97,7 @@ def run_command(
     trace: bool,
     deterministic: bool,
     threads: int | None,
+    image: str | None,
     as_json: bool,
     argv: tuple[str, ...],
 ) -> None:
@@ -109,6 +116,8 @@ def run_command(
         raise click.UsageError("Missing argument '-- CMD [ARG]...', or --stage.", context)
     if threads is not None and not deterministic:
         raise click.UsageError("--threads goes with --deterministic.", context)
+    if image is not None and trace:
+        raise click.UsageError("--trace sees nothing of what --image runs in a container.", context)
     around = config.surroundings()
     project = Project.find(Path.cwd(), worktree=around.worktree)
     work = _work(project, stage, argv)
@@ -132,6 +141,7 @@ def run_command(
         work=work,
         traced=trace,
         variables=variables,
+        image=image,
     )
     _tell(outcome, as_json)
     context.exit(outcome.exit_code)

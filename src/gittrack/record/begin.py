@@ -39,6 +39,7 @@ def record(
     parent: RunId | None = None,
     tags: Mapping[str, Any] | None = None,
     command: Command | None = None,
+    image: Mapping[str, str] | None = None,
     start_time: int | None = None,
 ) -> tuple[RunRecord, Capture | None]:
     """Return a new run as it is at its start, and its code as far as it could be captured.
@@ -73,7 +74,7 @@ def record(
         process=process,
         code=None if capture is None else capture.code,
         command=command or origin.command(project.root, around.variables),
-        environment=environment(project, capture, lost, command),
+        environment=environment(project, capture, lost, command, image),
         parent_run_id=parent,
         repro_of=repeats,
         tags=kept if repeats is None else {**kept, **origin.repro_tags(around)},
@@ -160,7 +161,11 @@ _groups: dict[tuple[Path, str], tuple[float, Group]] = {}
 
 
 def environment(
-    project: Project, capture: Capture | None, lost: list[str], command: Command | None = None
+    project: Project,
+    capture: Capture | None,
+    lost: list[str],
+    command: Command | None = None,
+    image: Mapping[str, str] | None = None,
 ) -> Digest | None:
     """Return the digest of the environment, or None with the reason added to `lost`.
 
@@ -168,13 +173,16 @@ def environment(
     """
     try:
         folder = Path.cwd() if command is None else project.root / command.cwd
-        python = None if command is None else interpreters.of_command(command.argv, folder, project.layout)
+        python = None
+        if command is not None and image is None:
+            python = interpreters.of_command(command.argv, folder, project.layout)
         return environments.record(
             project.layout,
             (project.root, project.home),
             folder=folder,
             holds=None if capture is None else capture.holds,
             python=python,
+            image=image,
         )
     except (OSError, GittrackError) as error:
         lost.append(f"environment: {error}")

@@ -22,8 +22,8 @@ from gittrack.entities.record import Digest
 from gittrack.errors import GittrackError
 from gittrack.git import beside
 from gittrack.git.beside import Beside
+from gittrack.record import container, installed, interpreters
 from gittrack.record import format as formats
-from gittrack.record import installed, interpreters
 from gittrack.record.installed import Installed, Place
 from gittrack.record.interpreters import Python
 from gittrack.store import digest as digests
@@ -50,13 +50,13 @@ def capture(roots: Sequence[Path] = (), python: Python | None = None) -> dict[st
 
     Returns:
         python, platform, distributions (name to version); origins, digests and conda as far as there are any, see
-        `Installed`.
+        `Installed`; image, see `container.around`.
     """
     python = python or interpreters.own()
     found = installed.scan(python.path)
     known = installed.read(found)
     states = beside.look_at(_beside(known.origins, roots))
-    return _document(python, found, known, states, roots, None)
+    return _document(python, found, known, states, roots, None, container.around())
 
 
 def _platform() -> dict[str, str]:
@@ -78,11 +78,17 @@ def _document(
     states: Mapping[Path, Beside],
     roots: Sequence[Path],
     keep: FileStore | None,
+    image: Mapping[str, str],
 ) -> dict[str, Any]:
     loose = _uninstalled(found, roots, python.prefix)
     sources = dict(sorted({**loose, **known.origins}.items()))
     origins = {name: _settled(name, origin, states, roots, keep) for name, origin in sources.items()}
-    given = {"origins": origins, "digests": dict(known.digests), "conda": installed.conda(python.prefix)}
+    given = {
+        "origins": origins,
+        "digests": dict(known.digests),
+        "conda": installed.conda(python.prefix),
+        "image": dict(image),
+    }
     return {
         "python": python.facts,
         "platform": _platform(),
@@ -174,6 +180,7 @@ def record(
     folder: Path | None = None,
     holds: Callable[[str], bool] | None = None,
     python: Python | None = None,
+    image: Mapping[str, str] | None = None,
 ) -> Digest:
     """Keep an environment in the store; return its digest. Taken once a process.
 
@@ -184,18 +191,20 @@ def record(
         holds: Whether the captured code has a file, by its path from the top; the content of a lock file that it
             lacks is kept.
         python: Another interpreter than this process's, when that is what runs the job.
+        image: What is known of the container image that the command runs in, where that is not this process's own.
 
     Raises:
         OSError: The disk does not take it.
     """
-    place = (os.getpid(), layout.private, python and python.prefix, *roots, folder)
+    held = container.around() if image is None else image
+    place = (os.getpid(), layout.private, python and python.prefix, *roots, folder, *held.items())
     taken = _taken.get(place)
     if taken is None:
-        taken = _taken[place] = _take(python or interpreters.own(), layout, roots, folder, holds)
+        taken = _taken[place] = _take(python or interpreters.own(), layout, roots, folder, holds, held)
     kept = (layout.environment(taken.digest), layout.unsaved.environment(taken.digest))
     if not any(path.is_file() for path in kept):
         if taken.content is None:
-            again = _take(python or interpreters.own(), layout, roots, folder, holds, anew=True)
+            again = _take(python or interpreters.own(), layout, roots, folder, holds, held, anew=True)
             taken = _taken[place] = again
         durable.write_once(layout.unsaved.environment(taken.digest), taken.content or b"", tmp=layout.tmp)
     return taken.digest
@@ -207,6 +216,7 @@ def _take(
     roots: Sequence[Path],
     folder: Path | None,
     holds: Callable[[str], bool] | None,
+    image: Mapping[str, str],
     *,
     anew: bool = False,
 ) -> _Taken:
@@ -216,16 +226,16 @@ def _take(
     cache = layout.index / f"environment-{fingerprint}.json"
     memory = _memory(cache)
     states = beside.look_at(map(Path, memory.get("beside", ())))
-    key = _key(states, locks)
+    key = _key(states, locks, image)
     known = memory.get("digests", {}).get(key)
     if digests.is_digest(known) and not anew:
         return _Taken(Digest(known), None, fingerprint)
     facts = installed.read(found)
     around = _beside(facts.origins, roots)
     states = beside.look_at(around)
-    key = _key(states, locks)
+    key = _key(states, locks, image)
     files = FileStore(layout)
-    document = _document(python, found, facts, states, roots, files)
+    document = _document(python, found, facts, states, roots, files, image)
     if locks:
         document["locks"] = {name: _kept(path, name, files, holds) for name, (path, _) in locks.items()}
     content = formats.dump_environment(document)
@@ -243,10 +253,13 @@ def _fingerprint(python: Python, found: Mapping[str, Place], roots: Sequence[Pat
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _key(states: Mapping[Path, Beside], locks: Mapping[str, tuple[Path, str]]) -> str:
+def _key(
+    states: Mapping[Path, Beside], locks: Mapping[str, tuple[Path, str]], image: Mapping[str, str]
+) -> str:
     told = (
         [(str(path), state.state) for path, state in states.items()],
         [stamp for _, stamp in locks.values()],
+        *([sorted(image.items())] if image else []),
     )
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -216,7 +216,7 @@ def dump_environment(environment: Mapping[str, Any]) -> bytes:
 def load_environment(content: bytes, *, what: str = "environment") -> dict[str, Any]:
     """Return python, platform and distributions (name to version), and what more is known.
 
-    That is origins, digests, locks and conda, each by name; see `gittrack.record.environment.capture`.
+    That is origins, digests, locks, conda and image, each by name; see `gittrack.record.environment.capture`.
 
     Raises:
         Damaged: It is not the format of an environment.
@@ -291,6 +291,7 @@ class _Reader:
                 digests=self._maybe("digests", _digests),
                 locks=self._maybe("locks", _digests),
                 conda=self._maybe("conda", _texts),
+                image=self._maybe("image", _texts),
             ),
         }
 

@@ -17,7 +17,7 @@ from gittrack import config as configs
 from gittrack.config import Config, Surroundings
 from gittrack.entities.record import Digest, RunId
 from gittrack.errors import NotFound
-from gittrack.record import live, origin
+from gittrack.record import container, live, origin
 from gittrack.record import trace as tracing
 from gittrack.record.project import Project
 from gittrack.record.run import ActiveRun
@@ -26,10 +26,12 @@ from gittrack.record.warning import warn
 from gittrack.store import durable
 
 if TYPE_CHECKING:
+    from gittrack.record.engine import Engine, Image
     from gittrack.record.stages import Work
 
 STDERR = f"{live.LOGS_FOLDER}/stderr.txt"  # progress bars, and warnings with the paths of a machine
 STAGE_TAG = "gittrack.stage"  # `path/to/dvc.yaml:NAME` of a run of a stage
+_SIGNALLED = 128
 PATIENCE_S = 2.0  # for a pipe that a grandchild keeps open after the command has ended
 
 
@@ -65,6 +67,7 @@ def run_command(
     work: Work | None = None,
     traced: bool = False,
     variables: Mapping[str, str] | None = None,
+    image: str | None = None,
 ) -> Outcome:
     """Run a command as a run: its exit code, output, params and data are recorded, and what it logs by itself.
 
@@ -87,13 +90,16 @@ def run_command(
         work: Where a stage's command runs, what it takes and gives; None for a command of no stage.
         variables: Set for the command, and recorded with it.
         traced: Find what its processes read with strace, in whatever language they are.
+        image: A container image to run it in, which sees the working tree, git's folder and the declared data.
 
     Raises:
-        NotFound: There is no such program, or no such data.
-        InvalidValue: A param, tag or path cannot be recorded.
+        NotFound: There is no such program, or no such data; there is no engine for the image.
+        InvalidValue: A param, tag or path cannot be recorded; the image has no name that could be one.
         Conflict: strace may not trace here.
+        EngineFailed: The image cannot be had.
     """
-    if shutil.which(argv[0]) is None:
+    boxed = None if image is None else _Boxed.of(image)
+    if boxed is None and shutil.which(argv[0]) is None:
         raise NotFound(f"there is no program '{argv[0]}'", hint=f"command -v {shlex.quote(argv[0])}")
     if traced:
         tracing.check()
@@ -109,15 +115,23 @@ def run_command(
         name=name,
         tags={SOURCE: SOURCE_COMMAND, **stage, **(tags or {})},
         command=command,
+        image=None if boxed is None else boxed.facts,
     )
     try:
         run.log_params({**(work.params if work is not None else {}), **(params or {})})
         run.set_volatile(STDERR, *volatile)
-        for path in _each_once([*data, *(work.data if work is not None else ())]):
+        inputs = _each_once([*data, *(work.data if work is not None else ())])
+        for path in inputs:
             run.log_data(path)
         trace = _trace(project) if traced else None
         env = configs.inherited(run.run_id, project.home, variables, is_named=name is not None)
+        if boxed is not None:
+            argv, env = boxed.put(argv, env, project, folder, inputs)
+        elif trace is not None:
+            argv = trace.argv(argv)
         returned = _execute(argv, run.run_id, project, (stdout, stderr), folder, env, trace)
+        if boxed is not None and _SIGNALLED < returned < 2 * _SIGNALLED:
+            returned = _SIGNALLED - returned  # an engine says it as a shell does
         if trace is not None:
             run.take_trace(trace.finish())
         if work is not None and returned == 0:
@@ -126,7 +140,9 @@ def run_command(
         run.end_with(error)
         raise
     status, exit_code = (
-        ("KILLED", 128 - returned) if returned < 0 else ("FINISHED" if not returned else "FAILED", returned)
+        ("KILLED", _SIGNALLED - returned)
+        if returned < 0
+        else ("FINISHED" if not returned else "FAILED", returned)
     )
     run.end(status, exit_code=exit_code)  # type: ignore[arg-type]
     return Outcome(run.run_id, run.digest, exit_code)
@@ -136,6 +152,48 @@ def _record_results(run: ActiveRun, project: Project, work: Work) -> None:
     from gittrack.record.stages import record_results  # most commands are of no stage
 
     record_results(run, project, work)
+
+
+@dataclass(frozen=True)
+class _Boxed:
+    """A command's container image, and the engine that has it."""
+
+    engine: Engine
+    image: Image
+
+    @classmethod
+    def of(cls, reference: str) -> _Boxed:
+        from gittrack.record import engine  # most commands run in no image
+
+        return cls(*engine.taken(reference))
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the record has of it."""
+        return {**self.image.facts, "holds": container.COMMAND}
+
+    def put(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        project: Project,
+        folder: Path,
+        inputs: Sequence[str | Path],
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the words that run a command in a container of it, and the environment to say them in."""
+        from gittrack.record.engine import Inside, Mount, around_store
+
+        outside = [path for path in map(Path, inputs) if path.is_absolute()]
+        sees = [Mount(project.root, writable=True), *map(Mount, outside)]
+        site = [Mount(configs.site())] if configs.DETERMINISTIC in env else []
+        inside = Inside(
+            folder=folder,
+            mounts=around_store(project.repository, project.layout, project.home, *sees, *site),
+            variables=configs.handed_into(env),
+            given={"GITTRACK_IMAGE": container.reference(self.image.facts) or self.image.id},
+            gpus=True,
+        )
+        return self.engine.argv(self.image, argv, inside), dict(env)
 
 
 def _each_once(paths: Sequence[str | Path]) -> list[str | Path]:
@@ -165,7 +223,7 @@ def _execute(
         folder.mkdir(exist_ok=True)
     try:
         process = subprocess.Popen(
-            list(argv) if trace is None else trace.argv(argv),
+            list(argv),
             cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -91,6 +91,7 @@ class ActiveRun(ActiveView, ValueLog, InputLog, ArtifactLog):
         parent: RunId | None = None,
         tags: Mapping[str, Any] | None = None,
         command: Command | None = None,
+        image: Mapping[str, str] | None = None,
         start_time: int | None = None,
     ) -> ActiveRun:
         """Start a run: when this returns, the run and its code are on disk.
@@ -104,6 +105,7 @@ class ActiveRun(ActiveView, ValueLog, InputLog, ArtifactLog):
             parent: The run it is part of.
             tags: Tags to start with; `mlflow.runName` and `mlflow.parentRunId` are the name and the parent.
             command: What is run, when it is not this Python process.
+            image: The container image that the command runs in, when that is not this process's own.
             start_time: Milliseconds since 1970 UTC; now without one.
 
         Raises:
@@ -118,6 +120,7 @@ class ActiveRun(ActiveView, ValueLog, InputLog, ArtifactLog):
             parent=parent,
             tags=tags,
             command=command,
+            image=image,
             start_time=start_time,
         )
         journal = begin.create(project, config, run, patch=None if capture is None else capture.patch)

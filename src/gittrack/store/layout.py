@@ -113,6 +113,11 @@ class Layout:
         return self.private / "environments"
 
     @cached_property
+    def stand_ins(self) -> Path:
+        """Working trees without files, which containers see in the place of the user's; derived."""
+        return self.private / "stand-ins"
+
+    @cached_property
     def local_config(self) -> Path:
         """This clone's own settings."""
         return self.private / "config.yaml"
