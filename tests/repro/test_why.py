@@ -200,7 +200,9 @@ def test_what_chance_does_too_is_said_to_be_so() -> None:
     ]
     assert words(0.5, 0.25, 0.25)[0].endswith("), no more than chance does")
     assert words(0.5, -0.25, None) == [f"data moves it the other way, -0.25 {where}"]
-    assert words(0.5, 0.25, 1.0)[1].endswith("at most 1 from the record: chance alone explains the difference")
+    assert words(0.5, 0.25, 1.0)[1].endswith(
+        "at most 1 from the record: chance alone explains the difference"
+    )
 
 
 def test_what_no_swap_exchanges_and_how_far_chance_goes_is_named(repo: Path) -> None:

@@ -48,6 +48,7 @@ Examples:
   gittrack repro 3f2a9c1e --times 5 --spread
   gittrack repro 3f2a9c1e --dry-run
   gittrack repro 3f2a9c1e --env rebuild
+  gittrack repro 3f2a9c1e --env image
   gittrack repro trial-05 trial-06 -j 2
   gittrack repro --all --since origin/main --junit repro.xml --markdown repro.md
   gittrack repro 3f2a9c1e --pass-env AWS_PROFILE

@@ -85,7 +85,8 @@ def job_options(command: F) -> F:
             default=Mode.CURRENT.value,
             show_default=True,
             help="Run it with the Python that runs gittrack; with one that uv makes from exactly the recorded "
-            "versions; or with that only if something differs that the job imported.",
+            "versions; with that only if something differs that the job imported; or in a container of exactly the "
+            "recorded image, by podman or docker.",
         ),
     ):
         with_mode = option(with_mode)

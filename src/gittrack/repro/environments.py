@@ -23,10 +23,11 @@ from gittrack.git import beside
 from gittrack.record import environment as environments
 from gittrack.record import installed, interpreters
 from gittrack.record.interpreters import Python
-from gittrack.repro import uv
+from gittrack.repro import containers, uv
+from gittrack.repro.containers import Container
 from gittrack.repro.options import Mode
 from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
-from gittrack.repro.restore import CONDA, Difference, compare_environment, is_of_conda
+from gittrack.repro.restore import CONDA, IMAGE, Difference, compare_environment, is_of_conda
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout
@@ -52,13 +53,14 @@ class Interpreter:
 
     Attributes:
         program: Its path.
-        how: `current`, `named` by the command, `rebuilt` or `reused`.
+        how: `current`, `named` by the command, `rebuilt`, `reused` or `image`.
         differences: What is still not as recorded: all kinds.
         seconds: How long it took to have it.
         home: Folder of the rebuilt environment; None for the present one.
         inside: Folders of the restored code from which the job imports; None to find them in the present one.
         recorder: The Python for `gittrack run`: that of the job, where it has what the command line needs.
         python: The one that the command names; None for any other.
+        container: What the job runs in; None for this machine.
     """
 
     program: Path
@@ -69,6 +71,7 @@ class Interpreter:
     inside: tuple[str, ...] | None = None
     recorder: Path = Path(sys.executable)
     python: Python | None = None
+    container: Container | None = None
 
 
 class Way(Protocol):
@@ -136,7 +139,33 @@ class _Rebuilt:
             yield Interpreter(program, how, differences, seconds, place, wanted.inside, recorder)
 
 
-_WAYS: Mapping[Mode, Way] = {Mode.CURRENT: _Present(), Mode.REBUILD: _Rebuilt()}
+class _InImage:
+    """The interpreter of the recorded container image, pulled by its digest if it is not here."""
+
+    def see(self, plan: Plan) -> None:
+        containers.see(plan)
+
+    @contextmanager
+    def hold(self, plan: Plan, progress: Progress | None) -> Iterator[Interpreter]:
+        begun = time.monotonic()
+        with containers.held(plan, progress) as held:
+            seconds = time.monotonic() - begun
+            beside = tuple(_beside_environment(plan))
+            if held.holds_all:
+                python = Path(held.python)
+                inside = tuple(containers.installed_in_place(plan))
+                yield Interpreter(
+                    python, "image", beside, seconds, inside=inside, recorder=python, container=held
+                )
+            else:
+                yield Interpreter(Path(sys.executable), "image", beside, seconds, inside=(), container=held)
+
+
+_WAYS: Mapping[Mode, Way] = {
+    Mode.CURRENT: _Present(),
+    Mode.REBUILD: _Rebuilt(),
+    Mode.IMAGE: _InImage(),
+}
 
 
 def way(plan: Plan, mode: Mode) -> Way:
@@ -155,14 +184,18 @@ def matters(plan: Plan) -> tuple[Difference, ...]:
     """Return the differences of the environment that the job could have seen, by what it imported.
 
     All of them where nobody knows what it imported. Of Python's version the first two numbers count. Packages of
-    conda do not, for a rebuilt environment has none.
+    conda and the image do not, for a rebuilt environment has neither.
     """
-    found = [one for one in plan.differences if one.kind == "environment" and not is_of_conda(one.name)]
+    found = [one for one in plan.differences if one.kind == "environment" and _can_be_rebuilt(one)]
     known = [run.imports for run in plan.originals if run.imports is not None]
     if plan.is_command or len(known) < len(plan.originals):
         return tuple(found)
     imports = {name for names in known for name in names}
     return tuple(one for one in found if _is_seen(one, imports))
+
+
+def _can_be_rebuilt(difference: Difference) -> bool:
+    return difference.name != IMAGE and not is_of_conda(difference.name)
 
 
 def _is_seen(difference: Difference, imports: set[str]) -> bool:
@@ -394,7 +427,7 @@ def _left(plan: Plan, wanted: Recipe, marker: Mapping[str, Any]) -> Iterator[Dif
             yield Difference("environment", f"python {name}", old, new)
     for one in plan.differences:
         is_recorder = one.name == environments.RECORDER and wanted.recorder_is_installed
-        if is_recorder or one.name.startswith("platform "):
+        if is_recorder or one.name == IMAGE or one.name.startswith("platform "):
             yield one
     for name, version in wanted.added.items():
         yield Difference("environment", name, None, version)

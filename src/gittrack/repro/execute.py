@@ -57,15 +57,15 @@ class Execution:
 
 
 def present_argv(
-    argv: Sequence[str], root: Path, target: Path, *, program: str = sys.executable
+    argv: Sequence[str], root: Path, target: Path, *, program: str | None = sys.executable
 ) -> list[str]:
     """Return a recorded command as it is started here.
 
-    A Python interpreter becomes `program`; arguments that name something in the user's working
+    A Python interpreter becomes `program`, unless that is None; arguments that name something in the user's working
     tree by its full path name the same in `target`.
     """
     words = [moved(word, root, target) for word in argv]
-    if _PYTHON.fullmatch(os.path.basename(words[0])):  # noqa: PTH119 - a program's name, not a path
+    if program is not None and _PYTHON.fullmatch(os.path.basename(words[0])):  # noqa: PTH119 - a program's name, not a path
         words[0] = program
     return words
 

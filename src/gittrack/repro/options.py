@@ -15,6 +15,7 @@ class Mode(StrEnum):
     CURRENT = "current"
     REBUILD = "rebuild"
     AUTO = "auto"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Options:
         accept_spread: Call a record that lies within the spread of the repetitions equivalent.
         keep: Leave the worktree for the user to look at.
         env: The interpreter of the job: the one that runs gittrack; one made from exactly the recorded versions; or
-            that only if something differs that the job imported.
+            that only if something differs that the job imported; or that of the recorded container image.
         pass_env: Names of variables that the command gets besides those recorded and the machine's.
 
     Raises:

@@ -37,11 +37,12 @@ class Restored:
         data: The inputs that are back.
         left_out: Files that the record lacks and that are not in the worktree.
         environment: Digest of the recorded environment.
-        how: What became of the environment: `compared` only, `current`, `rebuilt` or `reused`.
+        how: What became of the environment: `compared` only, `current`, `rebuilt`, `reused` or `image`.
         seconds: How long it took to have the environment.
         differences: What is not as recorded.
         unfiltered: Filters of git that its files should have gone through, not started because nobody has agreed.
         passed: Variables that the user handed down to the command.
+        image: The container image that the command ran in, and the engine; None for none.
     """
 
     code: str | None = None
@@ -54,6 +55,7 @@ class Restored:
     differences: tuple[Difference, ...] = ()
     unfiltered: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    image: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Report:
                 "environment": {
                     "digest": self.restored.environment,
                     "how": self.restored.how,
+                    "image": self.restored.image,
                     "seconds": round(self.restored.seconds, 3),
                     "differences": [
                         _difference(found)

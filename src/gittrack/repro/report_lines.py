@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gittrack.entities.record import RunRecord
+from gittrack.record.container import in_words
 from gittrack.repro import swap as swapping
 from gittrack.repro.growth import Growth
+from gittrack.repro.options import Mode
 from gittrack.repro.phrases import plural
 from gittrack.repro.plan import Plan
-from gittrack.repro.restore import Difference, is_of_conda
+from gittrack.repro.restore import IMAGE, Difference, is_of_conda
 from gittrack.repro.spread import SeriesSpread, Spread
 from gittrack.repro.suspects import LIKELY, Suspect
 from gittrack.repro.verify import ArtifactResult, Comparison, SeriesResult
@@ -39,6 +41,7 @@ def plan_lines(plan: Plan) -> list[str]:
     if plan.problem is not None:
         return [*words, f"  nothing: {plan.problem.what}"]
     code, command = plan.code, plan.command
+    image = in_words((plan.environment or {}).get("image", {}))
     patch = f" and a patch of {plural(code.patch_files, 'file')}" if plan.patch else ""
     facts = {
         "command": shlex.join(command.argv),
@@ -46,6 +49,7 @@ def plan_lines(plan: Plan) -> list[str]:
         "variables": " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items()),
         "code": f"tree {code.code_tree} of commit {code.captured}{patch}",
         "data": ", ".join(entry.path for entry in plan.data),
+        "image": f"{image} (with --env image)" if image else "",
         "recorded by": f"{plan.run.user} on {plan.run.host.get('name', '?')}, as it says",
         "consent": plan.consent or "",
     }
@@ -77,8 +81,9 @@ class _Words:
         if report.spread is not None:
             self._spread(report.spread)
         self._suspects()
-        if report.verdict in ("different", "failed") and self._could_be_rebuilt():
-            self._say("this helps", f"gittrack repro {report.run.run_id[:8]} --env rebuild")
+        helps = self._exact_environment() if report.verdict in ("different", "failed") else None
+        if helps is not None:
+            self._say("this helps", f"gittrack repro {report.run.run_id[:8]} --env {helps}")
         if report.tail:
             self._say("it printed", f"(the end of {report.log})")
             self._lines += [f"    {line}" for line in report.tail]
@@ -88,12 +93,14 @@ class _Words:
             self._say("time", f"{report.seconds:.2f} s, the command {report.job_seconds:.2f} s of it")
         return self._lines
 
-    def _could_be_rebuilt(self) -> bool:
-        """Whether the job ran in an environment that is not the recorded one, and uv could make that."""
+    def _exact_environment(self) -> Mode | None:
+        """Return what would give the recorded environment to a job that had another one, None where nothing would."""
         found = [one.name for one in self._report.suspects if one.kind == "environment"]
+        if IMAGE in found and self._report.restored.how != "image":
+            return Mode.IMAGE
         lasting = [name for name in found if name.startswith("platform ") or is_of_conda(name)]
-        fixed = {*found} - {*lasting, "environment"}
-        return self._report.restored.how in ("current", "named") and bool(fixed)
+        fixed = {*found} - {*lasting, IMAGE, "environment"}
+        return Mode.REBUILD if self._report.restored.how in ("current", "named") and fixed else None
 
     def _title(self) -> str:
         report = self._report
@@ -156,6 +163,7 @@ class _Words:
             "named": "of the Python that the command names, ",
             "rebuilt": f"rebuilt in {restored.seconds:.1f} s, ",
             "reused": f"rebuilt before, found in {restored.seconds:.2f} s, ",
+            "image": f"in {restored.image}, ",
         }.get(restored.how, "")
         if restored.environment is None:
             self._say("environment", "not recorded")

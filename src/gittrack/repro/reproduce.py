@@ -20,14 +20,14 @@ from gittrack.git.recover import CodeLost
 from gittrack.git.worktree import checkout
 from gittrack.record.job import STAGE_TAG
 from gittrack.record.stages import address_of
-from gittrack.repro import environments, swap
+from gittrack.repro import containers, environments, swap
 from gittrack.repro.code_facts import CodeFacts, code_facts
 from gittrack.repro.dvc import DvcSource
 from gittrack.repro.environments import Interpreter
 from gittrack.repro.execute import Execution, NewRun, Watch, moved, present_argv, run_process
 from gittrack.repro.imports import moved_imports, recorded_imports
 from gittrack.repro.judge import Judge, Outcome, recorded_points
-from gittrack.repro.options import AS_RECORDED, Options
+from gittrack.repro.options import AS_RECORDED, Mode, Options
 from gittrack.repro.pins import EnvironmentLost
 from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress
 from gittrack.repro.report import Report, Restored
@@ -120,7 +120,7 @@ class _Reproduction:
                 )
                 self._restore_files(place.path)
                 folder = _folder(place.path, plan.command.cwd)
-                self._take_interpreter(held, execute=execute)
+                self._take_interpreter(held, place.path, execute=execute)
                 argv = self._argv(place.path, folder)
                 if not execute:
                     return Report(plan.run, None, self._restored, command=tuple(plan.command.argv))
@@ -187,28 +187,42 @@ class _Reproduction:
     def _sources(self, target: Path) -> Sources:
         plan = self._plan
         dvc = DvcSource(plan.repo, plan.layout, agreed=plan.trusted)
-        return Sources(target, FileStore(plan.layout), plan.repo.root, dvc, agreed=plan.trusted)
+        in_image = self._options.env is Mode.IMAGE and containers.holds_all(plan)
+        return Sources(
+            target, FileStore(plan.layout), plan.repo.root, dvc, agreed=plan.trusted, in_image=in_image
+        )
 
-    def _take_interpreter(self, held: contextlib.ExitStack, *, execute: bool) -> None:
+    def _take_interpreter(self, held: contextlib.ExitStack, target: Path, *, execute: bool) -> None:
         """Get the interpreter for the job; when nothing is executed, only see whether it could be had."""
         way = environments.way(self._plan, swap.mode_of(self._plan, self._options.env))
         if execute:
             self._interpreter = held.enter_context(way.hold(self._plan, self._progress))
         else:
             way.see(self._plan)
-        taken = self._interpreter
+        taken, differences = self._interpreter, self._interpreter.differences
+        if taken.container is not None and taken.container.holds_all:
+            env = self._environment(Path(os.devnull), target)
+            seen = containers.look(taken.container, self._plan, target, self._restored.data, env)
+            differences = (*seen, *differences)
         self._restored = replace(
-            self._restored, how=taken.how, seconds=taken.seconds, differences=taken.differences
+            self._restored,
+            how=taken.how,
+            seconds=taken.seconds,
+            differences=differences,
+            image=None if taken.container is None else taken.container.in_words,
         )
 
     def _argv(self, target: Path, folder: Path) -> list[str]:
         """Return the command; what `gittrack run` recorded goes through `gittrack run` again."""
         plan = self._plan
-        program = str(self._interpreter.program)
+        held = self._interpreter.container
+        from_outside = held is not None and not held.holds_all
+        program = None if from_outside else str(self._interpreter.program)
         argv = present_argv(plan.command.argv, plan.repo.top, target, program=program)
         if not plan.is_command:
             return argv
         options = [f"--name={plan.executed.name}"]
+        options += [f"--image={held.reference}"] if held is not None and from_outside else []
         options += [f"--volatile={pattern}" for pattern in plan.executed.volatile]
         options += [
             f"--data={os.path.relpath(target / entry.path, folder)}"
@@ -226,13 +240,27 @@ class _Reproduction:
         log = plan.layout.tmp / f"repro-{plan.run.run_id[:8]}-{uuid4().hex[:8]}.log"
         with _pairs_file(plan) as pairs:
             try:
-                execution = run_process(argv, cwd=folder, env=self._environment(pairs, target), log=log)
+                argv, env = self._contained(argv, self._environment(pairs, target), target, folder)
+                execution = run_process(argv, cwd=folder, env=env, log=log)
             except NotFound as missing:
                 raise DataLost(str(missing), hint=missing.hint) from missing
         return execution, watch.new_runs(frozenset(run.run_id for run in plan.originals))
 
+    def _contained(
+        self, argv: list[str], env: dict[str, str], target: Path, folder: Path
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return command and environment as they are started on this machine."""
+        held, data = self._interpreter.container, self._restored.data
+        if held is None:
+            return argv, env
+        if not held.holds_all:
+            return argv, held.around(env, containers.outside(data), self._passed)
+        gpus = bool(self._plan.executed.host.get("gpus"))
+        return held.put(argv, env, folder, containers.mounts(self._plan, target, data), gpus=gpus)
+
     def _environment(self, pairs: Path, target: Path) -> dict[str, str]:
         plan = self._plan
+        held = self._interpreter.container
         env = configs.repeated(
             plan.command.env,
             program=str(self._interpreter.program),
@@ -241,6 +269,7 @@ class _Reproduction:
             depth=plan.depth + 1,
             experiment=plan.executed.experiment,
             passed=self._passed,
+            here=held is None or not held.holds_all,
         )
         if self._interpreter.home is not None:
             env["VIRTUAL_ENV"] = str(self._interpreter.home)

@@ -16,7 +16,7 @@ from typing import Any
 from gittrack.data import hashing
 from gittrack.entities.record import DataFile, Digest, LeftOut, RunRecord
 from gittrack.errors import Damaged, GittrackError, InvalidValue, NotFound
-from gittrack.record import environment
+from gittrack.record import container, environment
 from gittrack.repro.dvc import DvcSource
 from gittrack.store import digest as digests
 from gittrack.store.layout import safe_path
@@ -24,6 +24,8 @@ from gittrack.store.objects import FileStore
 
 _NOT_COMPARED = {"packages"}  # where packages lie is not what they are
 UNREAD = "outside, not read before you agree"
+IN_IMAGE = "in the image"
+IMAGE = "image"
 _CONVERTED_BYTES = 64 << 20  # larger files are no text whose line ends git has changed
 
 
@@ -35,7 +37,7 @@ class Returned:
         path: As recorded.
         digest: What it has.
         how: `git`, `git, with the line ends of the record`, `cache`, `DVC's cache`, `working tree`,
-            `DVC's remote 'NAME'`, `outside` or `UNREAD`; after a `;` what was found damaged on the way.
+            `DVC's remote 'NAME'`, `outside`, `IN_IMAGE` or `UNREAD`; after a `;` what was found damaged on the way.
     """
 
     path: str
@@ -76,6 +78,7 @@ class Sources:
         checkout: Top of the user's own working tree, which is only read; None without one.
         dvc: DVC's caches and remotes, None without them.
         agreed: Whether the user made the run, or agreed to what it would execute.
+        in_image: Whether what is not here outside of the repository may be in the image that the job gets.
     """
 
     target: Path
@@ -83,6 +86,7 @@ class Sources:
     checkout: Path | None
     dvc: DvcSource | None = None
     agreed: bool = True
+    in_image: bool = False
 
 
 def restore_data(entries: Iterable[DataFile], sources: Sources) -> list[Returned]:
@@ -98,7 +102,7 @@ def _restore(entry: DataFile, sources: Sources) -> Returned:
     if entry.path.startswith("/"):
         if not sources.agreed:
             return Returned(entry.path, entry.digest, UNREAD)
-        return _compare_outside(entry, sources.files)
+        return _compare_outside(entry, sources)
     safe_path(entry.path, what="data path")
     whole = entry.files is None
     if whole:
@@ -130,13 +134,15 @@ def _named(entry: DataFile, md5: str | None) -> _Named | None:
     return None if md5 is None or entry.changed else _Named(entry.path, md5, entry.size)
 
 
-def _compare_outside(entry: DataFile, files: FileStore) -> Returned:
+def _compare_outside(entry: DataFile, sources: Sources) -> Returned:
     try:
-        found = _digest_outside(entry, files)
+        found = _digest_outside(entry, sources.files)
     except (GittrackError, OSError):
         found = None
     if found == entry.digest:
         return Returned(entry.path, entry.digest, "outside")
+    if sources.in_image:
+        return Returned(entry.path, entry.digest, IN_IMAGE)
     state = "is gone" if found is None else "has changed"
     raise DataLost(
         f"the data '{entry.path}', which lies outside the repository, {state}",
@@ -148,9 +154,16 @@ def _digest_outside(entry: DataFile, files: FileStore) -> Digest:
     """Return the digest that data beside the repository has now, of a folder that of the files that were read."""
     if entry.files is None or entry.how is None:
         return hashing.measure(Path(entry.path)).digest
-    names = _manifest(entry.digest, files) or {}
+    names = names_of(entry, files) or ()
     manifest = hashing.manifest_of((name, digests.of_file(Path(entry.path, name))) for name in names)
     return digests.of_bytes(manifest)
+
+
+def names_of(entry: DataFile, files: FileStore) -> list[str] | None:
+    """Return the files that were read of a folder that was found by itself; None where all of the data counts."""
+    if entry.files is None or entry.how is None:
+        return None
+    return list(_manifest(entry.digest, files) or ())
 
 
 def _lost(entry: DataFile, sources: Sources, trouble: str | None) -> DataLost:
@@ -449,7 +462,9 @@ def compare_environment(
             differences.append(Difference("environment", name, old.get(name), new.get(name)))
         else:
             differences += _compare_content(name, recorded, present)
-    return [*differences, *_compare_conda(recorded, present)]
+    was, now = (container.in_words(found.get("image", {})) for found in (recorded, present))
+    image = [Difference("environment", IMAGE, was, now)] if was and was != now else []
+    return [*differences, *_compare_conda(recorded, present), *image]
 
 
 CONDA = "conda packages"
