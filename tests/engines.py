@@ -120,16 +120,15 @@ def _empty_image() -> Any:
     podman = shutil.which("podman")
     if podman is None:
         pytest.skip("no podman")
-    made = subprocess.run(
-        [podman, "import", "-", "localhost/gittrack-test:1"], input=_empty(), capture_output=True
-    )
+    tag = f"localhost/gittrack-test-{os.getpid()}:1"
+    made = subprocess.run([podman, "import", "-", tag], input=_empty(), capture_output=True)
     name = made.stdout.decode().strip()
     tried = subprocess.run(
         [podman, "run", "--rm", *host_mounts(), name, sys.executable, "-c", "print(1)"], capture_output=True
     )
     if made.returncode or tried.returncode:
         pytest.skip(f"podman cannot run containers here: {(made.stderr + tried.stderr).decode()[-300:]}")
-    yield "localhost/gittrack-test:1"
+    yield tag
     subprocess.run([podman, "image", "rm", "--force", name], capture_output=True, check=False)
 
 

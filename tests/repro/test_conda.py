@@ -39,7 +39,8 @@ def python(home: Path) -> Python:
 
 
 def compared(before: dict[str, Any], home: Path) -> list[tuple[str, str | None, str | None]]:
-    return [(one.name, one.old, one.new) for one in compare_environment(before, python=python(home))]
+    present = environment.capture(python=python(home))
+    return [(one.name, one.old, one.new) for one in compare_environment(before, present=present)]
 
 
 def test_a_package_of_conda_that_differs_is_named_and_one_that_does_not_is_not(home: Path) -> None:

@@ -483,7 +483,7 @@ def _compare_conda(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> l
         return []
     if not new:
         return [Difference("environment", CONDA, f"{len(old)} packages", None)]
-    was, now = recorded.get("distributions", {}), present["distributions"]
+    was, now = recorded.get("distributions", {}), present.get("distributions", {})
     return [
         Difference("environment", f"{name}{_BY_CONDA}", old.get(name), new.get(name))
         for name in sorted({*old, *new})
