@@ -101,10 +101,22 @@ def test_a_run_that_is_resumed_has_the_imports_of_both_parts_if_both_are_known(r
     assert newest(repo).imports == ("iniconfig", "pyyaml")
 
 
-def test_of_a_resumed_run_whose_first_part_was_killed_the_imports_are_not_known(repo) -> None:
-    script(repo, "gittrack.start_run(); os.kill(os.getpid(), signal.SIGKILL)")
-    assert script(repo, "gittrack.start_run(run_id=sys.argv[1])", only_run(repo).run_id).returncode == 0
+@pytest.mark.parametrize("killed", ["first", "later"])
+def test_of_a_resumed_run_one_part_of_which_was_killed_the_imports_are_not_known(repo, killed) -> None:
+    dies = {
+        part: "os.kill(os.getpid(), signal.SIGKILL)" if part == killed else "" for part in ("first", "later")
+    }
+    script(repo, f"gittrack.start_run(); {dies['first']}")
+    script(repo, f"gittrack.start_run(run_id=sys.argv[1]); {dies['later']}", only_run(repo).run_id)
+    assert newest(repo).supersedes
     assert newest(repo).imports is None
+
+
+def test_what_is_added_to_a_run_after_its_end_leaves_its_imports_as_they_are(repo) -> None:
+    script(repo, "import iniconfig\ngittrack.start_run()")
+    script(repo, "import yaml\ngittrack.Client().log_metric(sys.argv[1], 'a', 1)", only_run(repo).run_id)
+    assert newest(repo).supersedes
+    assert newest(repo).imports == ("iniconfig",)
 
 
 def test_who_only_watches_a_command_does_not_name_its_own_imports(repo) -> None:

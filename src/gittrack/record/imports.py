@@ -23,9 +23,8 @@ _IMPORT = re.compile(
     rb"|(?:import_module|__import__|importorskip)\([ \t]*['\"](\w+)"
 )
 _NAME = re.compile(rb"\w+")
-_SCRIPT = getattr(
-    sys.modules.get("__main__"), "__file__", None
-)  # Python forgets it before the exit handlers run
+# Taken now: Python forgets it before the exit handlers run.
+_SCRIPT = getattr(sys.modules.get("__main__"), "__file__", None)
 
 
 def imported(layout: Layout, roots: Sequence[Path] = ()) -> list[str] | None:

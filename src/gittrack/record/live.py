@@ -304,6 +304,7 @@ def _assemble(
         end_time=max(start.start_time, int(end.get("at", end["t"]))),
         error=errors[-1] if errors and status != "FINISHED" else None,
         lost=(*start.lost, *_lost(facts, contents)),
+        imports=_imports(start, [fact["imports"] for fact, _ in facts if "imports" in fact]),
     )
     run = _apply(run, [fact for fact, _ in facts])
     if "exit_code" in end and run.command is not None:
@@ -337,6 +338,15 @@ def _lost(facts: list[tuple[dict[str, Any], bool]], contents: list[Contents]) ->
     return told + damaged + torn
 
 
+def _imports(start: RunRecord, told: list[list[str]]) -> tuple[str, ...] | None:
+    """Return the imports of all parts of a run, None when they are not known of each."""
+    if start.end_time is not None:  # it is only added to
+        return start.imports
+    if not told or (start.supersedes and start.imports is None):
+        return None
+    return tuple(sorted({*(start.imports or ()), *(name for names in told for name in names)}))
+
+
 def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     params, tags = dict(run.params), dict(run.tags)
     artifacts = {artifact.path: artifact for artifact in run.artifacts}
@@ -344,7 +354,6 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
     datasets = {use(dataset): dataset for dataset in run.datasets}
     models = dict.fromkeys(run.models)
     volatile = dict.fromkeys(run.volatile)
-    imports = run.imports
     name = run.name
     told = [digests.parse(fact["environment"]) for fact in facts if "environment" in fact]
     for fact in facts:
@@ -352,9 +361,6 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         tags.update(fact.get("tags", {}))
         name = fact.get("name", name)
         volatile.update(dict.fromkeys(fact.get("volatile", ())))
-        if "imports" in fact and (imports is not None or not run.supersedes):
-            # what one part of a resumed run has imported is not all, where nobody knows of the other
-            imports = tuple(sorted({*(imports or ()), *fact["imports"]}))
         if "untag" in fact:
             tags.pop(fact["untag"], None)
         if "artifact" in fact:
@@ -377,7 +383,6 @@ def _apply(run: RunRecord, facts: list[dict[str, Any]]) -> RunRecord:
         params=params,
         tags=tags,
         volatile=tuple(volatile),
-        imports=imports,
         environment=told[0] if told else run.environment,
         datasets=tuple(datasets.values()),
         models=tuple(models),
