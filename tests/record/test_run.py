@@ -354,6 +354,7 @@ def test_an_artifact_that_cannot_be_kept_is_named_in_the_record(project, monkeyp
     assert sealed(project, run).lost == ("artifact big.bin: No space left on device",)
 
 
+@pytest.mark.usefixtures("no_flusher")
 def test_a_run_that_is_sealed_at_once_is_not_synced_twice(project, monkeypatch) -> None:
     run = begin(project)
     run.log_metric("loss", 1.0)
@@ -364,6 +365,7 @@ def test_a_run_that_is_sealed_at_once_is_not_synced_twice(project, monkeypatch) 
     assert len(points(project, run)) == 1
 
 
+@pytest.mark.usefixtures("no_flusher")
 def test_a_run_that_cannot_be_sealed_has_all_that_was_logged_on_disk(project, monkeypatch) -> None:
     run = begin(project)
     run.log_metric("loss", 1.0)
@@ -384,6 +386,7 @@ def test_a_run_that_cannot_be_sealed_has_all_that_was_logged_on_disk(project, mo
     assert len(points(project, run)) == 1
 
 
+@pytest.mark.usefixtures("no_flusher")
 def test_a_run_that_takes_long_to_seal_is_synced_meanwhile(project, monkeypatch) -> None:
     run = begin(project)
     run.log_metric("loss", 1.0)

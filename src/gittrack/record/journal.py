@@ -51,7 +51,7 @@ class Journal:
         self._introduction = introduction
         self._strict = strict
         self._reset()
-        _journals.add(self)
+        _flusher.journals.add(self)
 
     def _reset(self) -> None:
         self._lock = threading.RLock()  # re-entrant: a signal handler may end the run in the middle of a call
@@ -378,7 +378,7 @@ class Journal:
             if anchor is not None:
                 with contextlib.suppress(OSError):
                     locking.release(anchor)
-        _journals.discard(self)
+        _flusher.journals.discard(self)
 
     def forked(self) -> None:
         """Forget the parent's file: a child opens a journal of its own when it first logs."""
@@ -400,6 +400,7 @@ class _Flusher:
     """One thread a process, which syncs its journals every second while there is something to sync."""
 
     def __init__(self) -> None:
+        self.journals: set[Journal] = set()  # a weak set cannot be copied while another thread adds to it
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -408,24 +409,22 @@ class _Flusher:
             with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: `end` syncs
                 self._thread.start()
 
+    def forked(self) -> None:
+        """Go on without the parent's thread, which a child has not got."""
+        self._thread = None
+        for journal in list(self.journals):
+            journal.forked()
+
     def _work(self) -> None:
         while True:
             time.sleep(SYNC_INTERVAL_S)
-            for journal in list(_journals):
+            for journal in list(self.journals):
                 with contextlib.suppress(Conflict):  # the run of a forked child was ended by its parent
                     if journal._failure is not None or journal._synced < journal._size or journal._unsynced:
                         journal.sync()
 
 
-_journals: set[Journal] = set()  # a weak set cannot be copied while another thread adds to it
 _flusher = _Flusher()
 
-
-def _after_fork() -> None:
-    _flusher.__init__()  # type: ignore[misc]
-    for journal in list(_journals):
-        journal.forked()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=lambda: _flusher.forked())
