@@ -11,9 +11,9 @@ import pytest
 from gittrack.entities.record import RunRecord
 from gittrack.record import environment, interpreters
 from gittrack.record.interpreters import Python
+from gittrack.repro.differences import Difference, compare_environment
 from gittrack.repro.environments import _without_conda, matters
 from gittrack.repro.pins import recipe
-from gittrack.repro.restore import Difference, compare_environment
 from gittrack.repro.suspects import Evidence, rank
 from tests.conftest import write
 from tests.repro.helpers import planned, recorded

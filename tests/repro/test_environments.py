@@ -26,12 +26,12 @@ from gittrack.record import format as formats
 from gittrack.repro import environments, uv
 from gittrack.repro.bisect import bisect, prepare
 from gittrack.repro.bisection import Bisection
+from gittrack.repro.differences import Difference
 from gittrack.repro.environments import matters, way
 from gittrack.repro.options import Mode, Options
 from gittrack.repro.pins import EnvironmentLost, Recipe, recipe, requirements
 from gittrack.repro.plan import ConsentNeeded, Plan, agree
 from gittrack.repro.reproduce import rehearse, reproduce
-from gittrack.repro.restore import Difference
 from gittrack.store import locking
 from gittrack.store.layout import Layout
 from tests.conftest import commit_all, git, write

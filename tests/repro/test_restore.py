@@ -10,13 +10,12 @@ import pytest
 from gittrack.data import hashing
 from gittrack.entities.record import DataFile, LeftOut
 from gittrack.record import environment
+from gittrack.repro.differences import compare_environment, compare_hardware
 from gittrack.repro.execute import present_argv
 from gittrack.repro.imports import moved_imports
 from gittrack.repro.restore import (
     DataLost,
     Sources,
-    compare_environment,
-    compare_hardware,
     restore_data,
     restore_left_out,
 )

@@ -11,8 +11,8 @@ import pytest
 from gittrack.entities.record import Command, Digest, LeftOut, Process, RunId, RunRecord
 from gittrack.repro.code_facts import CodeFacts, code_facts, distributions_of, needed_by
 from gittrack.repro.contents.finding import ArtifactDiff
+from gittrack.repro.differences import Difference
 from gittrack.repro.report import Report, Restored
-from gittrack.repro.restore import Difference
 from gittrack.repro.suspects import LIKELY, Evidence, Suspect, rank
 from gittrack.repro.verify import ArtifactResult, Comparison
 from tests.conftest import write

@@ -20,15 +20,16 @@ from gittrack.git import recover, revision
 from gittrack.git.recover import CodeLost
 from gittrack.git.repo import Repository
 from gittrack.repro.bisection import SHORT, Bisection, End, Search, Tested
+from gittrack.repro.differences import Difference, compare_environment
 from gittrack.repro.environments import settled
+from gittrack.repro.exchange import Swap
 from gittrack.repro.options import AS_RECORDED, Mode, Options
 from gittrack.repro.phrases import plural
 from gittrack.repro.plan import ConsentNeeded, agree
 from gittrack.repro.plan import plan as plan_of
 from gittrack.repro.report import Report
 from gittrack.repro.reproduce import reproduce
-from gittrack.repro.restore import Difference, compare_environment
-from gittrack.repro.swap import Swap, named, swapped, tags
+from gittrack.repro.swap import named, swapped, tags
 from gittrack.repro.tolerance import EXACT, Tolerance
 from gittrack.store.layout import Layout
 

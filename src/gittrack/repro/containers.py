@@ -23,8 +23,9 @@ from gittrack.record import container
 from gittrack.record import engine as engines
 from gittrack.record import format as formats
 from gittrack.record.engine import Engine, EngineFailed, Image, Inside, Mount
+from gittrack.repro.differences import Difference, compare_environment
 from gittrack.repro.pins import EnvironmentLost
-from gittrack.repro.restore import IN_IMAGE, DataLost, Difference, Returned, compare_environment, names_of
+from gittrack.repro.restore import IN_IMAGE, DataLost, Returned, names_of
 from gittrack.store.objects import FileStore
 
 if TYPE_CHECKING:

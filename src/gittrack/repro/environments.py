@@ -25,9 +25,9 @@ from gittrack.record import installed, interpreters
 from gittrack.record.interpreters import Python
 from gittrack.repro import containers, uv
 from gittrack.repro.containers import Container
+from gittrack.repro.differences import CONDA, IMAGE, Difference, compare_environment, is_of_conda
 from gittrack.repro.options import Mode
 from gittrack.repro.pins import EnvironmentLost, Pin, Recipe, recipe, requirements
-from gittrack.repro.restore import CONDA, IMAGE, Difference, compare_environment, is_of_conda
 from gittrack.store import digest as digests
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout

@@ -11,13 +11,13 @@ from gittrack.entities.record import Code, Command, DataFile, Digest, LeftOut, R
 from gittrack.errors import Conflict, GittrackError
 from gittrack.record import trust
 from gittrack.record.system_tags import SOURCE, SOURCE_COMMAND
-from gittrack.repro.restore import Difference, compare_environment, compare_hardware
+from gittrack.repro.differences import Difference, compare_environment, compare_hardware
+from gittrack.repro.exchange import Home, Swap
 from gittrack.store.layout import Layout
 
 if TYPE_CHECKING:
     from gittrack.git.repo import Repository
     from gittrack.query.session import Session
-    from gittrack.repro.swap import Home, Swap
 
 Progress = Callable[[str, int, int], None]
 

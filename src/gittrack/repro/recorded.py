@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from gittrack.entities.record import LeftOut, RunId, RunRecord
 from gittrack.repro import swap
+from gittrack.repro.differences import compare_environment, compare_hardware
 from gittrack.repro.execute import NewRun
 from gittrack.repro.pairs import pair
 from gittrack.repro.plan import family, with_nested
-from gittrack.repro.restore import compare_environment, compare_hardware, incomplete
+from gittrack.repro.restore import incomplete
 from gittrack.repro.tolerance import Tolerance
 from gittrack.repro.verify import Comparison, compare, compare_points, worst
 

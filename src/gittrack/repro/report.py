@@ -11,13 +11,14 @@ from typing import Any
 from gittrack.entities.record import Digest, LeftOut, RunId, RunRecord
 from gittrack.repro import report_lines
 from gittrack.repro import swap as swapping
+from gittrack.repro.differences import Difference
+from gittrack.repro.exchange import Swap
 from gittrack.repro.growth import Growth
 from gittrack.repro.phrases import plain
 from gittrack.repro.plan import Problem
-from gittrack.repro.restore import Difference, Returned
+from gittrack.repro.restore import Returned
 from gittrack.repro.spread import Spread
 from gittrack.repro.suspects import Suspect
-from gittrack.repro.swap import Swap
 from gittrack.repro.verify import (
     EXIT_CODES,
     ArtifactResult,

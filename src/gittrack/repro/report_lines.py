@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from gittrack.entities.record import RunRecord
 from gittrack.record.container import in_words
 from gittrack.repro import swap as swapping
+from gittrack.repro.differences import IMAGE, Difference, is_of_conda
 from gittrack.repro.growth import Growth
 from gittrack.repro.options import Mode
 from gittrack.repro.phrases import plural
 from gittrack.repro.plan import Plan
-from gittrack.repro.restore import IMAGE, Difference, is_of_conda
 from gittrack.repro.spread import SeriesSpread, Spread
 from gittrack.repro.suspects import LIKELY, Suspect
 from gittrack.repro.verify import ArtifactResult, Comparison, SeriesResult

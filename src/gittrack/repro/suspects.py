@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gittrack.entities.record import LeftOut, RunRecord
 from gittrack.repro.code_facts import CodeFacts, distributions_of, needed_by
-from gittrack.repro.restore import Difference
+from gittrack.repro.differences import Difference
 from gittrack.repro.verify import Comparison
 
 LIKELY = 0.5

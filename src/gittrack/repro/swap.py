@@ -11,20 +11,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from gittrack.entities.record import Code, Digest, RunId, RunRecord
+from gittrack.entities.record import Digest, RunId, RunRecord
 from gittrack.errors import Conflict, InvalidValue, NotFound
 from gittrack.git import keep, revision
 from gittrack.git.worktree import put_paths
 from gittrack.record import environment as environments
 from gittrack.record import trust
 from gittrack.record.project import Project
+from gittrack.repro.differences import compare_environment
+from gittrack.repro.exchange import CURRENT, KINDS, NAMES, SHORT, Home, Swap
 from gittrack.repro.options import Mode
 from gittrack.repro.phrases import plain
 from gittrack.repro.plan import Plan, consent_of
 from gittrack.repro.plan import plan as plan_of
-from gittrack.repro.restore import compare_environment
 from gittrack.repro.verify import Comparison, Verdict
 from gittrack.store.layout import safe_path
 
@@ -32,47 +33,7 @@ if TYPE_CHECKING:
     from gittrack.git.repo import Repository
     from gittrack.query.session import Session
 
-Kind: TypeAlias = Literal["code", "data", "env"]
-KINDS: tuple[Kind, ...] = ("code", "data", "env")
 TAG = "gittrack.swap"
-CURRENT = "current"
-
-_NAMES = {"code": "code", "data": "data", "env": "environment"}
-_COMMIT = 12
-
-
-@dataclass(frozen=True)
-class Swap:
-    """One input that was exchanged.
-
-    Attributes:
-        kind: Which.
-        source: Whose it is instead: a run's id, a commit's full id, or `current`.
-        run: The run whose it is, None when it is no run's.
-        notes: What could not be exchanged, in words.
-    """
-
-    kind: Kind
-    source: str
-    run: RunRecord | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """What it is: `the code of 1a2b3c4d (trial-05)`."""
-        if self.source == CURRENT:
-            return f"the present {_NAMES[self.kind]}"
-        of = f"{self.run.run_id[:8]} ({self.run.name})" if self.run else f"commit {self.source[:_COMMIT]}"
-        return f"the {_NAMES[self.kind]} of {of}"
-
-
-@dataclass(frozen=True)
-class Home:
-    """Code that has some inputs of a run among its files."""
-
-    code: Code
-    patch: bytes | None
-    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +109,8 @@ def named(session: Session, repo: Repository, text: str) -> tuple[RunId | None, 
             raise NotFound(f"{unknown}, and no commit is", hint="gittrack ls, git log --oneline") from error
     if run_id is not None and commit is not None:
         raise Conflict(
-            f"'{text}' is the name of run {run_id[:8]} and of commit {commit[:_COMMIT]}",
-            hint=f"name it by its id: {run_id[:8]} or {commit[:_COMMIT]}",
+            f"'{text}' is the name of run {run_id[:8]} and of commit {commit[:SHORT]}",
+            hint=f"name it by its id: {run_id[:8]} or {commit[:SHORT]}",
         )
     return run_id, commit
 
@@ -297,7 +258,7 @@ def exchanged(swaps: Sequence[Swap], verdict: Verdict | None) -> list[str]:
 
 def moves(swaps: Sequence[Swap], comparisons: Sequence[Comparison]) -> list[str]:
     """Return what became of the metrics that the swap moved, or that the other run has otherwise."""
-    names = " and ".join(_NAMES[swap.kind] for swap in swaps)
+    names = " and ".join(NAMES[swap.kind] for swap in swaps)
     return [
         _move_in_words(move, names)
         for move in _moves(swaps, comparisons)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +17,15 @@ from gittrack.errors import GitFailed
 from gittrack.git import revision
 from gittrack.git.repo import Repository
 from gittrack.query.compare import Difference, RunDiff, diff
+from gittrack.repro.exchange import KINDS, NAMES, Kind
 from gittrack.repro.phrases import change_in_words, plain, plural
-from gittrack.repro.swap import KINDS, TAG, Kind
+from gittrack.repro.swap import TAG
 
 if TYPE_CHECKING:
     from gittrack.query.session import Session
 
 _SHOWN = 6
 _LABEL = 13
-_NAMES: Mapping[Kind, str] = {"code": "code", "data": "data", "env": "environment"}
 _HARDWARE = ("host cpu", "host cores", "host gpus")
 _COMMAND = ("argv", "cwd")
 _REPEATED = """
@@ -132,7 +132,7 @@ class Why:
 
     def _open(self) -> list[str]:
         """Return what is not known, with the command that tells."""
-        found = [f"{_NAMES[kind]} ({command})" for kind, command in self.untested]
+        found = [f"{NAMES[kind]} ({command})" for kind, command in self.untested]
         given = " and ".join(part.kind for part in self.parts if part.kind in ("params", "command"))
         if given and self.metrics:
             found.append(f"{given} (no swap exchanges that: run the command of B with the code of A)")
@@ -358,9 +358,9 @@ def _if_chance(size: float, noise: float | None) -> str:
 def _effect_in_words(effect: Effect, total: float | None) -> str:
     where = f"({effect.base[:8]} with it: run {effect.run_id[:8]})"
     if total is not None and effect.moved * total < 0:
-        return f"{_NAMES[effect.kind]} moves it the other way, {_signed(effect.moved)} {where}"
+        return f"{NAMES[effect.kind]} moves it the other way, {_signed(effect.moved)} {where}"
     of = "" if total is None else f" of {_signed(total)}"
-    return f"{_NAMES[effect.kind]} explains {_signed(effect.moved)}{of} {where}"
+    return f"{NAMES[effect.kind]} explains {_signed(effect.moved)}{of} {where}"
 
 
 def _signed(value: float) -> str:
