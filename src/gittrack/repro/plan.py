@@ -36,7 +36,7 @@ class ConsentNeeded(GittrackError):
     """The command was recorded elsewhere, and nobody here has agreed to run it.
 
     Attributes:
-        plan: What would be executed; `plan.lines()` shows all of it.
+        plan: What would be executed; `report_lines.plan_lines` shows all of it.
     """
 
     def __init__(self, plan: Plan) -> None:
