@@ -195,6 +195,14 @@ def test_a_metric_that_other_inputs_moved_is_not_blamed_on_code(repo: Path) -> N
 
     assert caught.value.hint == f"gittrack why {a.run_id[:8]} {b.run_id[:8]}"
 
+    write(repo, {"factor": "5", "model.py": "def score(): return 1.5\n"})
+    commit_all(repo)
+    job(repo, "python", "train.py")
+    c = originals(repo)[-1]
+    with pytest.raises(Conflict, match=r"from the 2.0 on record, or not most of the way") as caught:
+        found(repo, a.run_id, c.run_id)
+    assert "--threshold 6.25" in (caught.value.hint or "")
+
 
 def test_histories_that_part_are_searched_from_where_they_do(repo: Path) -> None:
     commits, a, _ = history(repo, [GOOD, GOOD])

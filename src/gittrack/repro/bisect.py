@@ -237,10 +237,15 @@ class _Bisecting:
         search = self.search
         a, b = search.good.run, search.bad.run
         hint = f"gittrack why {a.run_id[:8]} {b.run_id[:8]}" if a and b else "gittrack diff RUN RUN"
-        alike = ", within the tolerance" if good != bad and self.tolerance.asked else ""
+        alike, cause = "", "the code is not what moved it"
+        if good != bad and self.tolerance.asked:
+            alike = ", within the tolerance"
+        elif good != bad and search.good.value is not None:
+            cause += f" from the {search.good.value!r} on record, or not most of the way"
+            hint += f", or --threshold {(good + bad) / 2!r} for the rest of it"
         return Conflict(
             f"{search.metric} is {good!r} with the code of {self._start_in_words()}, and {bad!r} with that of "
-            f"{search.bad.words}{alike}, all else alike: the code is not what moved it",
+            f"{search.bad.words}{alike}, all else alike: {cause}",
             hint=hint,
         )
 

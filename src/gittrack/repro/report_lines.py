@@ -142,9 +142,6 @@ class _Words:
             self._say("" if suspects else "suspect", f"{inputs} (a seed, time, threads?)")
         if report.hint is not None:
             self._say("find out", f"{report.hint} {_told(report)}")
-        if report.spread is not None and report.spread.within:
-            again = f"gittrack repro {report.run.run_id[:8]} --times {report.spread.times} --spread"
-            self._say("accept it", f"{again} calls that equivalent")
 
     def _inputs(self) -> None:
         report, restored = self._report, self._report.restored
