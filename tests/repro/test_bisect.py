@@ -70,6 +70,7 @@ def test_the_commit_between_two_runs_that_moved_the_metric_is_found(repo: Path) 
     assert (answer.first_bad.commit, answer.first_bad.subject) == (commits[5], "model 5")
     assert (answer.before, answer.since) == (0.9, 0.7)
     assert answer.lines()[0] == f"{commits[5]} is the first bad commit"
+    assert answer.drift is None
     assert answer.exit_code == 0
     assert "Bisecting: 3 revisions left to test after this (roughly 2 steps)" in told
     assert [line for line in told if line.endswith((": good", ": bad"))]
@@ -305,6 +306,25 @@ def test_several_runs_of_each_commit_count_by_their_median(repo: Path) -> None:
 
     assert answer.candidates == (commits[1],)
     assert len(runs(repo, "repro_of is not null")) == 4
+
+
+def test_a_job_that_does_not_give_its_own_recorded_value_again_is_said_to_be_moved_by_more_than_code(
+    repo: Path,
+) -> None:
+    write(repo, {"calls.py": CALLS})
+    moving = " + 0.001 * __import__('calls').calls()"
+    _, a, b = history(repo, [GOOD + moving, BAD + moving, BAD + moving])
+
+    answer, _ = found(repo, a.run_id, b.run_id, options=Options(times=2))
+
+    assert answer.drift is not None
+    recorded, now = answer.drift
+    assert recorded == b.metrics["score"].last
+    assert recorded < now
+    assert (
+        f"run {b.run_id[:8]} has {recorded!r} on record, and its own code gives {now!r}" in answer.lines()[-1]
+    )
+    assert answer.document()["drift"] == {"recorded": recorded, "present": now}
 
 
 def test_values_within_a_tolerance_of_the_good_end_are_good(repo: Path) -> None:

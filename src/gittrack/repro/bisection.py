@@ -145,7 +145,30 @@ class Bisection:
         lines = [f"{found.commit} is the first bad commit"]
         lines += [f"  {label:<{width}}{text}" for label, text in facts.items()]
         lines += [f"    {change_in_words(change)}" for change in self.files]
-        return [*lines, f"  {self._tally()}"]
+        return [*lines, f"  {self._tally()}", *self._doubt()]
+
+    @property
+    def drift(self) -> tuple[float, float] | None:
+        """The recorded value of the run whose command it is and what its own code gives now, where they differ."""
+        run = self.search.plan.run
+        ends = [
+            end for end in (self.search.bad, self.search.good) if end.run and end.run.run_id == run.run_id
+        ]
+        recorded = run.metrics[self.search.metric].last
+        now = [one.value for end in ends for one in self.tested if one.commit == end.commit]
+        if not now or now[0] is None or repr(now[0]) == repr(recorded):
+            return None
+        return recorded, now[0]
+
+    def _doubt(self) -> list[str]:
+        if self.drift is None:
+            return []
+        recorded, now = self.drift
+        run_id = self.search.plan.run.run_id[:8]
+        return [
+            f"  run {run_id} has {recorded!r} on record, and its own code gives {now!r} here: "
+            "chance or the environment moves it too (--times 3, --env rebuild)"
+        ]
 
     def _tally(self) -> str:
         ran = sum(found.how == "run" for found in self.tested)
@@ -176,6 +199,7 @@ class Bisection:
             "candidates": list(self.candidates),
             "before": plain(self.before),
             "since": plain(self.since),
+            "drift": self.drift and {"recorded": plain(self.drift[0]), "present": plain(self.drift[1])},
             "tested": [
                 {
                     "commit": one.commit,
