@@ -137,6 +137,8 @@ def test_since_is_what_the_checked_out_tree_has_and_the_commit_has_not(repo: Pat
     assert len(choose(session, since="main")) == 2
     assert len(choose(session, since="HEAD")) == 1
     assert len(choose(session, experiment="dice")) == 3
+    with pytest.raises(NotFound, match="no run is of the experiment 'dize'"):
+        choose(session, experiment="dize")
     with pytest.raises(NotFound, match="no commit is called 'nowhere'"):
         choose(session, since="nowhere")
 

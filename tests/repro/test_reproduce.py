@@ -19,6 +19,7 @@ from gittrack.record import live, trust
 from gittrack.repro.plan import MAX_DEPTH, ConsentNeeded, agree
 from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
+from gittrack.repro.tolerance import Tolerance
 from gittrack.store import locking
 from tests.conftest import commit_all, git, write
 from tests.repro.helpers import (
@@ -65,6 +66,13 @@ def test_the_json_report_is_one_line_with_the_promised_keys(repo: Path) -> None:
     keys = "run_id repro_run_id verdict reason restored metrics artifacts runs suspects spread hint seconds".split()
     keys.append("job_seconds")
     assert list(json.loads(text)) == keys
+
+
+def test_a_tolerance_for_a_metric_that_is_not_there_is_said_to_fit_nothing(repo: Path) -> None:
+    report = again(repo, recorded(repo), tolerance=Tolerance.of({"los": 0.1, "loss": 0.1, "*.txt": 0.1}, 0.0))
+
+    assert "  tolerance    no metric or artifact is called 'los'" in report.lines()
+    assert report.document()["idle_tolerances"] == ["los"]
 
 
 def test_changed_code_data_and_seed_since_do_no_harm(repo: Path) -> None:

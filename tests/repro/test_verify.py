@@ -186,6 +186,13 @@ def test_the_most_specific_name_gives_the_tolerance() -> None:
         Tolerance.of({"x": math.nan}, 0.0)
 
 
+def test_a_tolerance_that_fits_nothing_is_told_from_one_that_does() -> None:
+    given = Tolerance.of({"loss": 1.0, "val/*": 0.1, "*": 0.5}, {"los": 0.1, "loss": 0.1})
+    assert given.idle({"loss", "lr"}) == ("val/*", "los")
+    assert given.idle({"loss", "val/auc", "los"}) == ()
+    assert Tolerance.of(1.0, 1.0).idle(()) == ()
+
+
 def test_a_tolerance_for_one_metric_leaves_the_others_exact() -> None:
     old, new = points(("a", 1, 1.0), ("b", 1, 1.0)), points(("a", 1, 1.1), ("b", 1, 1.1))
 

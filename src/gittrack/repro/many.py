@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gittrack.entities.record import Digest, RunId, RunRecord
+from gittrack.errors import NotFound
 from gittrack.query import filters
 from gittrack.query.places import RUNS, Catalogue
 from gittrack.record import trust
@@ -182,13 +183,18 @@ def choose(
 
     Raises:
         FilterError: The filter is not understood.
-        NotFound: `since` names no commit.
+        NotFound: There is no such experiment; `since` names no commit.
     """
     chosen = filters.runs_where(filter_string)
     conditions = ["not deleted", "status in ('FINISHED', 'FAILED', 'KILLED')", f"({chosen.sql})"]
     conditions.append("run_id not in (select run_id from repetitions)")
     params: dict[str, Any] = dict(chosen.params)
     if experiment is not None:
+        if not session.rows("select 1 from runs where experiment = $experiment", experiment=experiment):
+            raise NotFound(
+                f"no run is of the experiment '{experiment}'",
+                hint="gittrack sql 'SELECT name FROM experiments'",
+            )
         conditions.append("experiment = $experiment")
         params["experiment"] = experiment
     if since is not None:

@@ -81,6 +81,7 @@ class Report:
         job_seconds: The command alone.
         spread: What several repetitions say together; None for a single one.
         swaps: Inputs that were exchanged for others.
+        idle: Names and globs of tolerances that fit no metric and no artifact.
     """
 
     run: RunRecord
@@ -100,6 +101,7 @@ class Report:
     job_seconds: float = 0.0
     spread: Spread | None = None
     swaps: tuple[Swap, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> RunId:
@@ -175,6 +177,7 @@ class Report:
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
             "job_seconds": round(self.job_seconds, 3),
+            **({"idle_tolerances": list(self.idle)} if self.idle else {}),
             **swapping.document(self.swaps, self.comparisons),
         }
 

@@ -78,6 +78,8 @@ class _Words:
         self._say_all("moved", swapping.moves(report.swaps, report.comparisons))
         self._inputs()
         self._results()
+        if report.idle:
+            self._say("tolerance", f"no metric or artifact is called {', '.join(map(repr, report.idle))}")
         if report.spread is not None:
             self._spread(report.spread)
         self._suspects()

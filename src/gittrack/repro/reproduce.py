@@ -311,7 +311,13 @@ class _Reproduction:
             log=shown.execution.log,
             job_seconds=sum(outcome.execution.seconds for outcome in outcomes),
             spread=together,
+            idle=self._options.tolerance.idle(self._names()),
         )
+
+    def _names(self) -> set[str]:
+        """Return what the metrics and artifacts that are compared are called."""
+        runs = self._plan.originals
+        return {name for run in runs for name in (*run.metrics, *(kept.path for kept in run.artifacts))}
 
     def _reason(self, shown: Outcome, together: Spread | None) -> str | None:
         said = together.reason() if together is not None and shown.verdict == "different" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
@@ -64,6 +64,11 @@ class Tolerance:
             _most_specific(self.rtols, name, self.rtol), _most_specific(self.atols, name, self.atol)
         )
 
+    def idle(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the names and globs that fit none of the metrics and artifacts that there are."""
+        given = dict.fromkeys(name for name, _ in (*self.rtols, *self.atols))
+        return tuple(glob for glob in given if not any(_fits(glob, name) for name in names))
+
     def close(self, old: Any, new: Any) -> Any:
         """Return where `new` lies within the plain tolerance of `old`; NaN is within it of NaN alone.
 
@@ -112,6 +117,10 @@ def _most_specific(named: tuple[tuple[str, float], ...], name: str, otherwise: f
     fitting = [
         (glob == name, sum(char not in "*?[]" for char in glob), place, value)
         for place, (glob, value) in enumerate(named)
-        if glob == name or fnmatchcase(name, glob)
+        if _fits(glob, name)
     ]
     return max(fitting)[-1] if fitting else otherwise
+
+
+def _fits(glob: str, name: str) -> bool:
+    return glob == name or fnmatchcase(name, glob)
