@@ -239,7 +239,7 @@ class Tracking(RuleBasedStateMachine):
             run.add(key, value, step, when)
 
     @precondition(lambda self: self.runs)
-    @rule(which=WHICH, by=BY, params=st.dictionaries(NAMES, PARAMS, max_size=2))
+    @rule(which=WHICH, by=BY, params=st.dictionaries(NAMES, PARAMS, min_size=1, max_size=2))
     def log_params(self, which: int, by: str, params: dict[str, Any]) -> None:
         run_id = self.active if by == "active" and self.active else self.some(which)
         known = self.runs[run_id].params
