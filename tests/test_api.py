@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -238,3 +239,14 @@ def test_the_first_recording_says_once_where_runs_go(repo) -> None:
     )
     again = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, check=True)
     assert again.stderr == ""
+
+
+def test_what_helps_is_in_the_traceback_of_a_script() -> None:
+    with gittrack.start_run():
+        gittrack.log_param("depth", 1)
+        with pytest.raises(InvalidValue) as refused:
+            gittrack.log_param("depth", 2)
+
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "param 'depth' is 1 already, it cannot become 2\nhint: a param is fixed for the run: " in shown
+    assert str(refused.value) == "param 'depth' is 1 already, it cannot become 2"

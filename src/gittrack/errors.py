@@ -23,6 +23,8 @@ class GittrackError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # a training script shows only the traceback
 
     @property
     def message(self) -> str:

@@ -104,9 +104,10 @@ def run_command(
     """Run a command and record it: code, exit code, output, environment, data.
 
     Data that it reads is found by itself in Python processes that import gittrack, and in all with --trace.
-    A Python program that calls gittrack logs to the same run. Of a stage of a DVC pipeline, run by --stage or by
-    'dvc repro', the deps, params, metrics and outs are recorded. Exits with the command's own code; 128 and the
-    signal's number for a command that was killed. With --json, the last line of stdout is the JSON object.
+    All Python programs of it that call gittrack log to the same run: start a sweep of programs that make a run each
+    without 'gittrack run'. Of a stage of a DVC pipeline, run by --stage or by 'dvc repro', the deps, params, metrics
+    and outs are recorded. Exits with the command's own code; 128 and the signal's number for a command that was
+    killed. With --json, the last line of stdout is the JSON object.
     """
     from gittrack import config
     from gittrack.record import job

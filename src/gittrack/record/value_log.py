@@ -60,7 +60,8 @@ class ValueLog:
             if key in self._params and str(self._params[key]) != str(value):
                 raise InvalidValue(
                     f"param '{key}' is {self._params[key]!r} already, it cannot become {value!r}",
-                    hint="a param is fixed for the run: log a metric, or start another run",
+                    hint="a param is fixed for the run: log a metric, or start another run; "
+                    "under 'gittrack run' all programs log to one",
                 )
         fresh = {key: value for key, value in new.items() if key not in self._params}
         values.check_together(fresh, "param")
