@@ -94,6 +94,21 @@ def test_ls_says_when_there_is_more(cli, recorded: Path) -> None:
     assert cli("ls", "-n", "2").stderr == "2 of 3 runs; -n 3 lists every one\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["search", "metrics.acu > 0.5"], "the filter lets no run through\n"),
+        (["ls", "--experiment", "chrun"], "no run to list\n"),
+    ],
+)
+def test_a_question_that_no_run_answers_says_so(cli, recorded: Path, arguments, sentence: str) -> None:
+    result = cli(*arguments, "--json")
+
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    assert result.stderr.startswith(sentence)
+    assert cli(*arguments).stdout == ""
+
+
 def test_numbers_that_json_lacks_are_words_and_large_steps_exact(cli, recorded: Path) -> None:
     rows = found(cli, "sql", "select value, step from points where key = 'odd'")
 
@@ -226,7 +241,8 @@ def test_tags_are_set_and_removed_after_the_run_has_ended(cli, recorded: Path) -
 def test_a_tag_command_without_tags_is_wrong_usage(cli, recorded: Path) -> None:
     before = sorted((recorded / ".gittrack" / "events").rglob("*"))
     assert cli("tag", "first").exit_code == 2
-    assert cli("tag", "first", "novalue").exit_code == 2
+    result = cli("tag", "first", "novalue")
+    assert (result.exit_code, "'novalue' is not K=V.\n" in result.stderr) == (2, True)
     assert cli("tag", "first", "\x1b[2J=x").exit_code == 2
     assert sorted((recorded / ".gittrack" / "events").rglob("*")) == before
 

@@ -13,7 +13,7 @@ from gittrack.cli import output, tables, values
 from gittrack.cli.formats import Answer, Form
 from gittrack.cli.listing import COLUMNS, MAPS, Listing
 from gittrack.cli.options import form_options, scope_options
-from gittrack.cli.reading import Scope, reading
+from gittrack.cli.reading import Scope, is_empty, reading
 
 _FACTS = tuple(column for column in COLUMNS if column not in MAPS)
 _DIGITS = 6
@@ -67,6 +67,8 @@ def show(listing: Listing, form: Form, scope: Scope) -> None:
             form.write(Answer(COLUMNS, (), arrow=result.arrow))
             return
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in result.rows()]
+        if not rows and not is_empty(session):
+            _tell_none(listing)
         if not form.is_table:
             form.write(_flat(rows, form))
             return
@@ -139,6 +141,16 @@ def _column(rows: list[Row], kind: str, key: str) -> list[Any]:
 
 def _differ(found: Sequence[Any]) -> bool:
     return any(value != found[0] for value in found)
+
+
+def _tell_none(listing: Listing) -> None:
+    """A key that no run has is no mistake to a filter, so the answer says where the keys are."""
+    if listing.filter_string is not None:
+        output.remark("the filter lets no run through")
+        output.say_hint('gittrack sql "select distinct key from metrics"')
+    else:
+        output.remark("no run to list")
+        output.say_hint("gittrack ls --all")
 
 
 def _tell_more(shown: int, total: int) -> None:

@@ -115,7 +115,8 @@ def pairs(_: click.Context, parameter: click.Parameter, given: Sequence[str]) ->
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"'{text}' is not {parameter.metavar}.", param=parameter)
+            wanted = (parameter.metavar or "").strip("[].")
+            raise click.BadParameter(f"'{text}' is not {wanted}.", param=parameter)
         if found.setdefault(key, value) != value:
             raise click.BadParameter(
                 f"'{key}' is given twice, as '{found[key]}' and '{value}'.", param=parameter
