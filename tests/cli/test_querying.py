@@ -256,6 +256,16 @@ def test_deleted_runs_are_out_of_the_list_until_they_are_restored(cli, recorded:
     assert len(found(cli, "ls")) == 2
 
 
+def test_a_deleted_run_is_shown_as_deleted(cli, recorded: Path) -> None:
+    assert found(cli, "show", "first")["deleted"] is False
+    cli("delete", "first")
+    assert found(cli, "show", "first")["deleted"] is True
+    assert "  deleted  " in cli("show", "first").stdout
+    assert ["run", "deleted", "yes"] in list(
+        csv.reader(cli("show", "first", "--format", "csv").stdout.splitlines())
+    )
+
+
 def test_nothing_is_deleted_when_one_of_the_names_is_wrong(cli, recorded: Path) -> None:
     assert cli("delete", "first", "no-such-run").exit_code == 3
     assert len(found(cli, "ls")) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from gittrack.cli.formats import Answer, Form
 from gittrack.cli.options import form_options, run_argument, scope_options
 from gittrack.cli.reading import Scope, find, reading
 from gittrack.entities.record import Code, Command, RunRecord
+
+if TYPE_CHECKING:
+    from gittrack.query.session import Session
 
 Fact = tuple[str, str, Any]  # section, key, value
 
@@ -36,24 +39,32 @@ def show_command(run: str, form: Form, scope: Scope) -> None:
     """
     with reading(scope) as session:
         found = session.run(find(session, run))
-        facts = list(_facts(found))
+        deleted = _is_deleted(session, found)
+        facts = list(_facts(found, deleted))
         if form.is_table:
             with form.opened():
                 _print(found, facts)
             return
-        form.write(Answer(("section", "key", "value"), facts, document=_document(found)))
+        form.write(Answer(("section", "key", "value"), facts, document=_document(found, deleted)))
 
 
-def _document(run: RunRecord) -> dict[str, Any]:
-    document = asdict(run)
+def _is_deleted(session: Session, run: RunRecord) -> bool:
+    [[deleted]] = session.rows("select deleted from runs where run_id = $run_id", run_id=run.run_id)
+    return bool(deleted)
+
+
+def _document(run: RunRecord, deleted: bool) -> dict[str, Any]:
+    document = {**asdict(run), "deleted": deleted}
     for key in ("start_time", "end_time"):
         document[key] = values.iso(document[key])
     return document
 
 
-def _facts(run: RunRecord) -> Iterator[Fact]:
+def _facts(run: RunRecord, deleted: bool) -> Iterator[Fact]:
     """Give every fact of a run, in the order in which it is read."""
     yield from (("run", key, value) for key, value in _identity(run) if value not in (None, ""))
+    if deleted:
+        yield "run", "deleted", "yes"
     yield from (("params", key, value) for key, value in run.params.items())
     yield from (("metrics", key, summary.last) for key, summary in run.metrics.items())
     yield from (("tags", key, value) for key, value in run.tags.items())
