@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from gittrack.cli.demo import _what_next
 from gittrack.demo import tour
 from gittrack.errors import Conflict, NotFound
 from tests.conftest import git
@@ -56,3 +58,13 @@ def test_the_tour_says_what_to_install_before_it_makes_anything(tmp_path, monkey
         tour.play(tmp_path / "tour", print, print)
     assert caught.value.hint == "pip install 'gittrack[demo]'"
     assert not (tmp_path / "tour").exists()
+
+
+def test_the_tour_says_how_to_go_on_where_gittrack_is_not_on_the_path(tmp_path, monkeypatch) -> None:
+    (tmp_path / "activate").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "")
+    assert _what_next(Path("my tour")).startswith(f". {tmp_path}/activate && cd 'my tour', ")
+    (tmp_path / "gittrack").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _what_next(Path("tour")).startswith("cd tour, ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -40,8 +42,16 @@ def demo_command(context: click.Context, folder: Path, as_json: bool) -> None:
         output.remark(
             f"{outcome.runs} runs, best {outcome.best[:12]}: {outcome.verdict}, {outcome.seconds} s."
         )
-        output.say_hint(f"cd {folder}, and try the commands yourself")
+        output.say_hint(_what_next(folder))
     context.exit({str(verdict): code for verdict, code in EXIT_CODES.items()}[outcome.verdict])
+
+
+def _what_next(folder: Path) -> str:
+    scripts = Path(sys.executable).parent
+    begin = f"cd {shlex.quote(str(folder))}"
+    if shutil.which("gittrack") is None and (scripts / "activate").is_file():
+        begin = f". {shlex.quote(str(scripts / 'activate'))} && {begin}"
+    return f"{begin}, and try the commands yourself"
 
 
 def _say(text: str) -> None:
