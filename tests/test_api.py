@@ -250,3 +250,12 @@ def test_what_helps_is_in_the_traceback_of_a_script() -> None:
     shown = "".join(traceback.format_exception(refused.value))
     assert "param 'depth' is 1 already, it cannot become 2\nhint: a param is fixed for the run: " in shown
     assert str(refused.value) == "param 'depth' is 1 already, it cannot become 2"
+
+
+@pytest.mark.parametrize("name", ["autolog", "sklearn"])
+def test_a_part_of_mlflow_that_is_not_there_says_what_is(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"'gittrack' has no attribute '{name}'") as refused:
+        getattr(gittrack, name)
+
+    assert "docs/mlflow.md" in "".join(traceback.format_exception(refused.value))
+    assert not hasattr(gittrack, name)

@@ -155,6 +155,11 @@ _ELSEWHERE = {
     "MlflowException": "gittrack.exceptions",
 }
 _MODULES = ("artifacts", "client", "data", "entities", "exceptions", "tracking")
+# What scripts for MLflow most often ask of its other parts.
+_NOT_OF_TRACKING = frozenset(
+    "autolog evaluate genai keras lightgbm log_model models projects pyfunc pytorch register_model sklearn statsmodels "
+    "tensorflow trace transformers xgboost".split()
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -165,4 +170,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_ELSEWHERE[name]), name)
     if name in _MODULES:
         return import_module(f"gittrack.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    missing = AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _NOT_OF_TRACKING:
+        missing.add_note(
+            "hint: gittrack has MLflow's tracking, not its models and traces: log_param, log_metric and log_artifact "
+            "record by hand; docs/mlflow.md, 'What is not there'"
+        )
+    raise missing
