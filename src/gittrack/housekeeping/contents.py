@@ -139,7 +139,7 @@ class _Contents:
                 elsewhere += 1
                 users_elsewhere.update(users)
                 continue
-            what = f"the content of {users[mine[0]]} is gone{_used_by(users)}"
+            what = f"the content of {users[mine[0]]} is not here, where the run was made or run again{_used_by(users)}"
             path = str(self._files.path(digest))
             self._found.add("missing-object", path, "lost", what, _content_remedy(None, users), mine[0])
         if elsewhere:

@@ -287,7 +287,7 @@ def _check_kept(artifact: Artifact, files: FileStore) -> None:
     if not files.has(artifact.digest):
         raise NotFound(
             f"the content of the artifact '{artifact.path}' ({artifact.digest[:12]}…) is not in this clone",
-            hint="it is where the run was recorded",
+            hint="it is where the run was recorded; 'gittrack repro <run>' makes it again",
         )
 
 
