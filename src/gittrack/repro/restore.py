@@ -164,10 +164,11 @@ def _lost(entry: DataFile, sources: Sources, trouble: str | None) -> DataLost:
         why = "git gives other bytes for it"
     else:
         why = "neither git, nor this clone's store, nor the working tree has it"
+    where = ", which the clone that recorded the run kept," if entry.kept_by == "cache" else ""
     check = f"sha256sum '{entry.path}'" if entry.files is None else f"git log --all -- '{entry.path}'"
     return DataLost(
         f"the data {what} '{entry.path}' cannot be restored: {why}",
-        hint=f"put the content with SHA-256 {entry.digest} into the working tree: {check}",
+        hint=f"put the content with SHA-256 {entry.digest}{where} into the working tree: {check}",
     )
 
 
