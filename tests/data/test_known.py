@@ -88,6 +88,16 @@ def test_what_changed_just_before_it_was_read_is_not_remembered(layout, file, mo
     assert not layout.known_digests.exists()
 
 
+@pytest.mark.parametrize("left", [b"", b"o", b"one more"])
+def test_a_file_that_changed_before_it_is_read_has_no_digest(layout, file, left) -> None:
+    stamp = stamp_of(file.stat())
+    file.write_bytes(left)
+    for ask in (KnownDigests(layout).digest, KnownDigests(layout).names):
+        with pytest.raises(Changed):
+            ask(file, stamp)
+    assert KnownDigests(layout).find(stamp) is None
+
+
 def test_a_file_that_changes_while_it_is_read_has_no_digest(layout, file) -> None:
     def change() -> bool:
         file.write_bytes(b"other")

@@ -382,6 +382,29 @@ def test_of_a_large_file_that_the_job_overwrites_the_digest_alone_is_known(proje
     assert "gittrack keep" not in stderr
 
 
+def test_a_file_that_the_job_empties_after_reading_it_is_not_said_to_have_been_empty(project) -> None:
+    run = recorded(project, "open('data/train.csv').read(); open('data/train.csv', 'w').close()")
+    assert run.data == ()
+    assert run.lost == ("data 'data/train.csv': it changed after it was read",)
+
+
+@pytest.mark.parametrize("change", ["os.remove('data/a')", "open('data/a', 'w').write('more ' * 99)"])
+def test_an_input_that_has_changed_since_costs_no_other_its_copy(project, change) -> None:
+    names = ("a", "b", "c")
+    write(project, {f"data/{name}": name for name in names})
+    job(project, f"{AT_ONCE}with gittrack.start_run(): open('data/a').read()")
+    store = FileStore(layout_at(project))
+    store.path(digests.of_bytes(b"a")).unlink()
+    read_all = "; ".join(f"open('data/{name}').read()" for name in names)
+    job(
+        project,
+        f"import os\n{AT_ONCE}known._CHEAP = 0\nwith gittrack.start_run(): {read_all}; {change}",
+    )
+    run = max(sealed_runs(project), key=lambda run: len(run.data))
+    assert read(run) == {"data/a": "nobody", "data/b": "cache", "data/c": "cache"}
+    assert not store.has(digests.of_bytes(b"more " * 99))
+
+
 RESUME = "import gittrack, sys, os\nwith gittrack.start_run(run_id=sys.argv[1]):\n    "
 
 

@@ -201,6 +201,8 @@ def _feed(
                 raise GaveUp
             if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116 - as above
                 raise Changed(f"'{path}' has changed")
+        if left > 0:  # it ends too soon, perhaps before the first look
+            raise Changed(f"'{path}' has changed")
     finally:
         os.close(descriptor)
 

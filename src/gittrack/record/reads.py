@@ -73,6 +73,14 @@ class _Input:
     is_dvcs: bool = False  # it held what DVC says
 
     @property
+    def is_as_read(self) -> bool:
+        """Whether the file is still as it was."""
+        try:
+            return stamp_of(os.stat(self.file)) == self.stamp  # noqa: PTH116 - there may be very many
+        except OSError:
+            return False
+
+    @property
     def dvc_place(self) -> str | None:
         """The file or folder of DVC's that it is named with; what has changed in a folder is not."""
         if self.known is None or (self.known.out.is_folder and self.kept_by != "dvc"):
@@ -276,6 +284,7 @@ class Reads:
         return True
 
     def _store(self, wanted: list[_Input]) -> None:
+        wanted = [one for one in wanted if one.is_as_read]  # whose digest was known, nobody has looked at
         try:
             stored = hashing.keep_files([Path(one.file) for one in wanted], self._files)
         except (OSError, GittrackError):  # a full disk, or a file that has just gone: kept by nobody
@@ -352,11 +361,7 @@ class Reads:
         return None if self._earlier is None else self._earlier.objection(name, one.stamp, one.digest)
 
     def _is_as_read(self, name: str, one: _Input) -> bool:
-        try:
-            is_same = stamp_of(os.stat(one.file)) == one.stamp  # noqa: PTH116
-        except OSError:
-            return False
-        return is_same and name not in self._changed_by_job
+        return one.is_as_read and name not in self._changed_by_job
 
     def _is_known(self, name: str, one: _Input) -> bool:
         """Whether the run had recorded the same before it was resumed."""
