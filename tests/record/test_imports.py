@@ -52,6 +52,7 @@ def test_what_gittrack_imports_for_itself_is_not_the_jobs(repo) -> None:
         "def settings():\n    from yaml import safe_load",
         "if False: import yaml as y",
         "import importlib; importlib.import_module('yaml.reader')",
+        "import importlib; importlib.import_module(\n  'yaml')",
         "import library",
     ],
 )
@@ -78,6 +79,32 @@ def test_code_that_cannot_be_read_may_import_anything(repo) -> None:
     done = subprocess.run([sys.executable], input=code, text=True, cwd=repo, check=False)
     assert done.returncode == 0
     assert "duckdb" in (only_run(repo).imports or ())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "name = 'yaml'; __import__(name)",
+        "name = 'ya'; import importlib; importlib.import_module(f'{name}ml')",
+        "import py_compile; py_compile.compile('.git/own.py', '.git/own.pyc'); os.remove('.git/own.py')\n"
+        "import own",
+    ],
+)
+def test_code_that_does_not_say_what_it_imports_may_import_anything(repo, code) -> None:
+    write(repo, {".git/own.py": ""})
+    assert "pyyaml" in (imports(repo, f"{RESUME}{code}") or ())
+
+
+def test_a_module_that_loads_lazily_is_not_loaded_for_the_record(repo) -> None:
+    write(repo, {".git/heavy.py": "import yaml, sys\nsys.exit('loaded')"})
+    code = (
+        "import importlib.util\n"
+        "spec = importlib.util.find_spec('heavy')\n"
+        "spec.loader = importlib.util.LazyLoader(spec.loader)\n"
+        "heavy = sys.modules['heavy'] = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(heavy)\n"
+    )
+    assert imports(repo, f"{RESUME}{code}") == ("pyyaml",)
 
 
 def test_code_of_the_command_line_is_read(repo) -> None:

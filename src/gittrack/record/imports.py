@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gittrack.record import environment, importers, installed
 from gittrack.store.layout import Layout
@@ -20,8 +21,9 @@ _BY_SITE = {"_distutils_hack"}  # imported by every Python that has setuptools, 
 _INSTALLED = re.compile(r"/(site|dist)-packages/")
 _IMPORT = re.compile(
     rb"(?:^|[;:\n])[ \t]*(?:from[ \t]+(\w+)|import[ \t]+((?:[^\n;#\\]|\\\r?\n)*))"
-    rb"|(?:import_module|__import__|importorskip)\([ \t]*['\"](\w+)"
+    rb"|(?:import_module|__import__|importorskip)\(\s*['\"](\w+)"
 )
+_ANY_IMPORT = re.compile(rb"(?:import_module|__import__)\(\s*[^\s'\")]")  # of what only the running job knows
 _NAME = re.compile(rb"\w+")
 # Taken now: Python forgets it before the exit handlers run.
 _SCRIPT = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -57,7 +59,7 @@ def _imported_by_code(tops: set[str]) -> set[str]:
     """Return those of some top-level modules that the job's own source imports; all where it is not to be had."""
     found: set[str] = set()
     for text in _sources():
-        if text is None:
+        if text is None or _ANY_IMPORT.search(text):
             return tops
         for words in _IMPORT.findall(text):
             found |= {name.decode() for name in _NAME.findall(b" ".join(words))} & tops
@@ -69,14 +71,23 @@ def _sources() -> Iterator[bytes | None]:
     library = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - no pathlib for each of the modules
     ours = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120
     for name, module in list(sys.modules.items()):
-        facts = getattr(module, "__dict__", {})  # of one that loads lazily, `__file__` would load it
+        facts = _facts(module)
         file = facts.get("__file__", _SCRIPT if name == "__main__" else None)
         if name == "__main__" and not isinstance(file, str):
             yield _given_code()
         elif not isinstance(file, str) or file.startswith((library, ours)) or _INSTALLED.search(file):
             continue
-        elif file.endswith(".py") or name == "__main__":
-            yield _read(file)
+        else:
+            yield _read(file) if file.endswith(".py") or name == "__main__" else None  # it is compiled
+
+
+def _facts(module: object) -> Mapping[str, Any]:
+    """Return the variables of a module as they are: to one that loads lazily any question is the first use."""
+    try:
+        found: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    except AttributeError:  # anything may stand in `sys.modules`
+        return {}
+    return found
 
 
 def _given_code() -> bytes | None:
