@@ -10,6 +10,7 @@ from gittrack.errors import Conflict, GitFailed
 from gittrack.git import bulk
 from gittrack.git.commit import commit_paths
 from gittrack.git.repo import Repository
+from gittrack.store.durable import DRAFT
 from tests.conftest import commit_all, git, write
 
 
@@ -117,6 +118,13 @@ def test_links_special_files_and_odd_names_are_never_added(repo: Path, tmp_path:
     git(repo / ".gittrack" / "runs", "init", "-q", "nested")
     commit(repo)
     assert git(repo, "ls-tree", "-r", "--name-only", "HEAD", ".gittrack").split() == sorted(RUN)
+
+
+def test_what_is_not_whole_yet_is_never_added(repo: Path) -> None:
+    drafts = {f".gittrack/runs/ab/{DRAFT}12/run.yaml": "ru", f".gittrack/events/ab/{DRAFT}34": "ev"}
+    write(repo, RUN | drafts)
+    assert commit(repo)
+    assert git(repo, "diff", "--name-only", "HEAD^", "HEAD").split() == sorted(RUN)
 
 
 def test_a_store_that_is_a_link_is_not_followed(repo: Path, tmp_path: Path) -> None:

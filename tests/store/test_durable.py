@@ -207,6 +207,21 @@ def test_what_comes_from_another_disk_appears_whole_too(tmp_path, monkeypatch) -
     assert not list((tmp_path / "tmp").iterdir())
 
 
+def test_what_is_torn_is_replaced_and_what_is_removed_goes_on_another_disk_too(tmp_path, monkeypatch) -> None:
+    def cross(step: str) -> None:
+        if step == "remove.rename":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    target = tmp_path / "there" / "run"
+    target.mkdir(parents=True)
+    (target / "run.yaml").write_bytes(b"torn")
+    monkeypatch.setattr(durable, "hook", cross)
+    durable.publish_folder(target, FILES, tmp=tmp_path / "tmp")
+    assert published(target) == FILES
+    durable.remove_folder(target, tmp=tmp_path / "tmp")
+    assert not list((tmp_path / "there").iterdir())
+
+
 def test_a_draft_beside_its_place_is_taken_away_when_it_fails(tmp_path, monkeypatch) -> None:
     def cross(step: str) -> None:
         if step.endswith(".rename"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from gittrack.errors import Conflict
 from gittrack.git import bulk, command
 from gittrack.git.repo import Repository
+from gittrack.store import durable
 
 _UNFINISHED = {
     "MERGE_HEAD": ("a merge", "git merge --continue"),
@@ -95,18 +96,21 @@ def _files(root: Path, folder: str) -> Iterator[str]:
     for place, folders, _ in os.walk(top):
         depth_one = Path(place) == top
         folders[:] = sorted(
-            name
-            for name in folders
-            if _PLAIN.fullmatch(name) and name != ".git" and not (depth_one and name in _PRIVATE)
+            name for name in folders if _is_ours(name) and not (depth_one and name in _PRIVATE)
         )
         with os.scandir(place) as entries:
             names = sorted(
                 entry.name
                 for entry in entries
-                if entry.is_file(follow_symlinks=False) and _PLAIN.fullmatch(entry.name)
+                if entry.is_file(follow_symlinks=False) and _is_ours(entry.name)
             )
         inside = Path(place).relative_to(root).as_posix()
-        yield from (f"{inside}/{name}" for name in names if name != ".git")
+        yield from (f"{inside}/{name}" for name in names)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether gittrack gives such a name to what is whole."""
+    return bool(_PLAIN.fullmatch(name)) and name != ".git" and not name.startswith(durable.DRAFT)
 
 
 def _make(repo: Repository, head: str | None, tree: str, message: str) -> str | None:

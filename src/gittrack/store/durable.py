@@ -20,6 +20,8 @@ def _nothing(_step: str) -> None:
 
 hook: Callable[[str], None] = _nothing
 
+DRAFT = ".draft-"  # begins the name of what is not whole yet, or no more, beside what is
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -91,7 +93,7 @@ def replace_file(path: Path, content: bytes, *, tmp: Path) -> None:
 
 def _beside(path: Path) -> Path:
     """Return a name for a draft where `path` is, for a `tmp` on another disk; each mount of a container is one."""
-    return path.with_name(f".{random_hex()}")
+    return path.with_name(f"{DRAFT}{random_hex()}")
 
 
 def _replace(path: Path, draft: Path, content: bytes) -> None:
@@ -188,9 +190,15 @@ def remove_folder(path: Path, *, tmp: Path) -> None:
     make_folder(tmp)
     grave = tmp / random_hex()
     try:
+        hook("remove.rename")
         path.rename(grave)
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        grave = _beside(path)
+        path.rename(grave)
     with contextlib.suppress(OSError):
         hook("remove.free")
         sync_folder(path.parent)
