@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gittrack.entities.record import RunRecord
 from gittrack.record import format as formats
 from gittrack.record import interpreters
@@ -69,6 +71,38 @@ def test_a_python_that_does_not_answer_is_named(repo: Path) -> None:
     run = run_of(repo, "bin/python", "train.py")
     assert run.environment is None
     assert [lost for lost in run.lost if "does not say what it is" in lost]
+
+
+def test_a_shim_is_asked_where_the_command_runs(repo: Path, other: Path) -> None:
+    shim = '#!/bin/sh\n[ -f .python-version ] && exec "$(cat .python-version)" "$@"\nexit 1\n'
+    write(repo, {"bin/python": shim, ".python-version": f"{other}/bin/python", "json.py": "exit(3)"})
+    (repo / "bin/python").chmod(0o755)
+    found = interpreters.of_command(["bin/python", "train.py"], repo, layout_at(repo))
+    assert found is not None
+    assert found.prefix == str(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("conda run -n deep python y.py -n 5", "conda/envs/deep"),
+        ("conda run --name=deep python y.py -p 8080", "conda/envs/deep"),
+        ("conda run -n base python y.py --name x", "conda"),
+        ("mamba run -p ../conda/envs/deep python", "conda/envs/deep"),
+        ("uv run y.py -p 3 --project x", "project/.venv"),
+        ("uv run --extra gpu python -m y --python", "project/.venv"),
+        ("uv run -p 3.12 y.py", None),
+        ("uv run --extra gpu --with six python", None),
+    ],
+)
+def test_the_words_of_the_command_do_not_name_the_environment(tmp_path, monkeypatch, words, found) -> None:
+    homes = ("project/.venv", "conda", "conda/envs/deep")
+    write(tmp_path, {"project/pyproject.toml": "", **{f"{home}/bin/python": "#!/bin/sh\n" for home in homes}})
+    monkeypatch.setenv("CONDA_EXE", str(tmp_path / "conda/bin/conda"))
+    monkeypatch.delenv("MAMBA_ROOT_PREFIX", raising=False)
+    program = interpreters.program_of(words.split(), tmp_path / "project")
+    wanted = None if found is None else str(tmp_path / found / "bin/python")
+    assert (program and os.path.normpath(program)) == wanted
 
 
 def test_the_word_that_names_the_python_is_found_in_many_commands(tmp_path, monkeypatch) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +31,11 @@ _LONG_SHEBANG = re.compile(
     rb"^'''exec' \"?(/[^\"\n]*?)\"? ", re.MULTILINE
 )  # pip's and uv's, below `#!/bin/sh`
 _OF_ITS_OWN = ("--with", "--isolated", "--no-project", "--python", "-p", "--project", "--directory")
+_CONDA_ENV = re.compile(r"(-n|--name|-p|--prefix)(?:=(.+))?")
 _QUESTION = """\
-import json, sys
+import sys
+sys.path[:] = filter(None, sys.path)  # without the current folder
+import json
 print(json.dumps({"version": sys.version_info[:3], "implementation": sys.implementation.name, "build": sys.version,
     "cache_tag": sys.implementation.cache_tag, "prefix": sys.prefix, "base": sys.base_prefix, "path": sys.path}))
 """
@@ -106,7 +109,7 @@ def of_command(argv: Sequence[str], folder: Path, layout: Layout) -> Python | No
     program = program_of(argv, folder)
     if program is None or _is_own(program):
         return None
-    said = _said(program, layout)
+    said = _said(program, folder, layout)
     above = [str(folder / entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     return _python(program, {**said, "path": [*above, *said["path"]]})
 
@@ -123,7 +126,7 @@ def program_of(argv: Sequence[str], folder: Path) -> str | None:
     if name in ("uv", "poetry") and "run" in words[1:2]:
         return _of_project(words[2:], folder)
     if name in _CONDA and "run" in words[1:2]:
-        return _of_conda(words[2:])
+        return _of_conda(words[2:], folder)
     return _of_program(words[0], folder)
 
 
@@ -149,7 +152,7 @@ def _of_program(word: str, folder: Path) -> str | None:
 
 def _of_project(words: Sequence[str], folder: Path) -> str | None:
     """Return the Python of the project that uv, or Poetry, runs a command in; None for one made for the command."""
-    if any(word.startswith(_OF_ITS_OWN) for word in words):
+    if any(word.startswith(_OF_ITS_OWN) for word in takewhile(_is_option, words)):
         return None
     for top in (folder, *folder.parents):
         if (top / "pyproject.toml").is_file():
@@ -157,14 +160,22 @@ def _of_project(words: Sequence[str], folder: Path) -> str | None:
     return None
 
 
-def _of_conda(words: Sequence[str]) -> str | None:
-    options = dict(pairwise(words))
-    prefix = options.get("-p") or options.get("--prefix")
-    name = options.get("-n") or options.get("--name")
-    if prefix is not None:
-        return _program_in(Path(prefix))
+def _is_option(word: str) -> bool:
+    """Whether a word is an option, or one's value, and not where the command begins."""
+    return not (
+        word in ("--", "-m", "--module") or word.endswith(".py") or _PYTHON.fullmatch(Path(word).name)
+    )
+
+
+def _of_conda(words: Sequence[str], folder: Path) -> str | None:
+    """Return the Python of the environment that the first option names: the command may have some of the same name."""
+    options = ((_CONDA_ENV.fullmatch(word), after) for word, after in pairwise(words))
+    option, name = next(((said[1], said[2] or after) for said, after in options if said), ("", ""))
+    if option in ("-p", "--prefix"):
+        return _program_in(folder / name)
     tops = [Path(top) for top in (os.environ.get("MAMBA_ROOT_PREFIX"), _conda_root()) if top]
-    return next((found for top in tops if name and (found := _program_in(top / "envs" / name))), None)
+    homes = (top if name == "base" else top / "envs" / name for top in tops if name)
+    return next(filter(None, map(_program_in, homes)), None)
 
 
 def _conda_root() -> str | None:
@@ -184,19 +195,19 @@ def _is_own(program: str) -> bool:
     )
 
 
-def _said(program: str, layout: Layout) -> dict[str, Any]:
+def _said(program: str, folder: Path, layout: Layout) -> dict[str, Any]:
     """Return what an interpreter says of itself, from memory while nothing of it has changed."""
     path = os.path.abspath(program)  # noqa: PTH100 - a link into an environment stays what it is
     if _is_script(path):  # pyenv's, which takes another Python in each folder
-        return _ask(path)
+        return _ask(path, folder)
     settings = os.path.join(os.path.dirname(path), os.pardir, "pyvenv.cfg")  # noqa: PTH118, PTH120
     key = repr((path, _changed(os.path.realpath(path)), _changed(settings)))
     memory = layout.index / f"python-{hashlib.sha256(os.fsencode(key)).hexdigest()}.json"
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         known: dict[str, Any] = json.loads(memory.read_bytes())
-        if all(_changed(folder) == changed for folder, changed in known["folders"].items()):
+        if all(_changed(entry) == changed for entry, changed in known["folders"].items()):
             return known
-    said = _ask(path)
+    said = _ask(path, folder)
     said["folders"] = {entry: _changed(entry) for entry in said["path"] if entry.endswith("-packages")}
     with suppress(OSError):
         durable.make_folder(layout.tmp)
@@ -207,13 +218,13 @@ def _said(program: str, layout: Layout) -> dict[str, Any]:
     return said
 
 
-def _ask(program: str) -> dict[str, Any]:
+def _ask(program: str, folder: Path) -> dict[str, Any]:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSTARTUP")}
     try:
         done = subprocess.run(
             [program, "-c", _QUESTION],
             env=env,
-            cwd="/",
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PATIENCE_S,
@@ -222,7 +233,7 @@ def _ask(program: str) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(done.stdout)
     except (subprocess.SubprocessError, ValueError) as error:
         raise OSError(f"'{program}' does not say what it is: {error}") from error
-    return {**said, "path": [entry for entry in said["path"] if entry]}  # without the current folder
+    return said
 
 
 def _is_script(program: str) -> bool:
