@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gittrack.record import format as formats
 from gittrack.record import interpreters
 from tests.conftest import write
 from tests.other_python import put, run_of, share
-from tests.record.processes import layout_at
+from tests.record.processes import layout_at, script, sealed_runs
 from tests.repro.helpers import planned
 
 
@@ -63,6 +64,18 @@ def test_a_child_that_logs_says_itself_what_it_runs_in(repo: Path, other: Path) 
     assert (run.params, found["ghost"], "pyyaml" in found) == ({"a": 1}, "1.0", True)
     assert run.imports == ("ghost",)
     assert planned(repo, run).trusted
+
+
+def test_who_joins_a_resumed_run_says_nothing_of_the_python_of_its_command(repo: Path, other: Path) -> None:
+    first = run_of(repo, other / "bin/python", "train.py")
+    shutil.rmtree(layout_at(repo).private / "trusted")  # as in a clone that was only given the record
+    join = [sys.executable, "-c", "import gittrack; gittrack.log_metric('a', 1)"]
+    code = f"import subprocess\nwith gittrack.start_run(): subprocess.run({join}, check=True)"
+    done = script(repo, code, env={**os.environ, "GITTRACK_RUN_ID": first.run_id})
+    assert done.returncode == 0, done.stderr
+    run = max(sealed_runs(repo), key=lambda run: len(run.supersedes))
+    assert (set(run.metrics), run.environment) == ({"a"}, first.environment)
+    assert not planned(repo, run).trusted
 
 
 def test_a_python_that_does_not_answer_is_named(repo: Path) -> None:

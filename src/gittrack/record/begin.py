@@ -192,9 +192,10 @@ def environment(
 def joined(project: Project, start: RunRecord) -> Digest | None:
     """Return the environment of this process where a command has started it; None where the record has it.
 
-    Whoever watches a command knows its Python by the command's words at best.
+    Whoever watches a command knows its Python by the command's words at best. Who joins a run that is resumed is no
+    child of its command, which may be one that nobody has started here.
     """
-    is_child = configs.surroundings().run_id == start.run_id
+    is_child = configs.surroundings().run_id == start.run_id and not start.supersedes
     if not is_child or start.command is None or start.tags.get(SOURCE) != SOURCE_COMMAND:
         return None
     with suppress(OSError, GittrackError):  # then what the watcher found is all there is
