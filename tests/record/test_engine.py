@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,10 @@ def test_the_users_options_count_most(monkeypatch: pytest.MonkeyPatch) -> None:
         words()
 
 
-def test_hooks_and_settings_of_git_cannot_be_written_from_inside(project: Project) -> None:
+@pytest.mark.parametrize("has_hooks", [True, False])
+def test_hooks_and_settings_of_git_cannot_be_written_from_inside(project: Project, has_hooks: bool) -> None:
+    if not has_hooks:
+        shutil.rmtree(project.repository.common_dir / "hooks", ignore_errors=True)
     mounts = engine.around_store(project.repository, project.layout, project.home)
     writable = {mount.path for mount in mounts if mount.writable}
     git_dir = project.repository.common_dir

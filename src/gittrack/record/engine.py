@@ -285,9 +285,11 @@ def around_store(repository: Repository, layout: Layout, home: Path, *others: Mo
     """Return what a container must see to record into the store of the working tree `home`.
 
     That is git's folder and the store's, at their own paths. What makes git run programs, settings and hooks,
-    cannot be written; the user's own files are not there, unless `others` has them.
+    cannot be written. That keeps mistakes out, not malice: the rest of git's folder can be, and names where settings
+    are. The user's own files are not there, unless `others` has them.
     """
     shared = repository.common_dir
+    durable.make_folder(shared / "hooks")  # what is not there cannot be mounted, and could be made inside
     ways = [Mount(path) for path in (home / ".git", *_alternates(shared)) if path.exists()]
     if not any(home.is_relative_to(mount.path) for mount in others):
         ways.append(Mount(home, source=_stand_in(layout, home)))
