@@ -405,6 +405,19 @@ def test_an_input_that_has_changed_since_costs_no_other_its_copy(project, change
     assert not store.has(digests.of_bytes(b"more " * 99))
 
 
+@pytest.mark.parametrize("before", ["", "from concurrent.futures import ThreadPoolExecutor\n"])
+def test_a_run_that_ends_with_the_interpreter_keeps_many_and_large_files_too(project, before) -> None:
+    files = {f"data/{number}": str(number) for number in range(20)} | {"data/large": b"1" * 5_000_000}
+    write(project, files)
+    job(
+        project,
+        f"{before}import gittrack, os\ngittrack.start_run()\nfor n in os.listdir('data'): open('data/' + n).read()",
+    )
+    run = only_run(project)
+    assert read(run) == dict.fromkeys([*files, "data/train.csv"], "cache")
+    assert run.lost == ()
+
+
 RESUME = "import gittrack, sys, os\nwith gittrack.start_run(run_id=sys.argv[1]):\n    "
 
 

@@ -11,6 +11,7 @@ from gittrack.data.known import KnownDigests, stamp_of
 from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import digest as digests
+from gittrack.store import threads
 from gittrack.store.layout import safe_path
 from gittrack.store.objects import FileStore
 
@@ -93,10 +94,8 @@ def keep_files(
 def _put(files: Sequence[Path], store: FileStore) -> list[tuple[Digest, int]]:
     if len(files) < _AT_ONCE:
         return list(map(store.put_file, files))
-    from concurrent.futures import ThreadPoolExecutor  # 12 ms, which a few files do not pay
-
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gittrack-keep") as pool:
-        return list(pool.map(store.put_file, files))
+    with threads.beside(_AT_ONCE, "gittrack-keep") as pool:
+        return list((pool.map if pool else map)(store.put_file, files))
 
 
 def _measured(file: Path) -> tuple[Digest, int]:

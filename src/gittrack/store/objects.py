@@ -12,13 +12,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from gittrack.entities.record import Digest
 from gittrack.errors import Damaged, InvalidValue, NotFound
 from gittrack.store import digest as digests
-from gittrack.store import durable
+from gittrack.store import durable, threads
 from gittrack.store.layout import Layout, fan_out
 
 _LARGE = 4 << 20
@@ -207,20 +208,20 @@ def _copy_large(source: BinaryIO, descriptor: int, sha: hashlib._Hash) -> int:
     (bench/artifact.py).
     """
     import mmap
-    from concurrent.futures import ThreadPoolExecutor  # 12 ms, which small artifacts do not pay
 
     buffers = [memoryview(mmap.mmap(-1, _PIECE)) for _ in range(2)]  # they start at a page, as the disk asks
     _bypass_cache(descriptor, True)
     size = turn = 0
     piece = buffers[turn][: source.readinto(buffers[turn])]  # type: ignore[attr-defined]
-    with ThreadPoolExecutor(2, thread_name_prefix="gittrack-copy") as pool:
+    with threads.beside(2, "gittrack-copy") as pool:
         while piece:
-            steps = (pool.submit(sha.update, piece), pool.submit(_write_piece, descriptor, piece, size))
+            steps = (partial(sha.update, piece), partial(_write_piece, descriptor, piece, size))
+            finish = [pool.submit(step).result for step in steps] if pool else steps
             size += len(piece)
             turn = 1 - turn
             following = buffers[turn][: source.readinto(buffers[turn])]  # type: ignore[attr-defined]
-            for step in steps:
-                step.result()
+            for end in finish:
+                end()
             piece = following
     return size
 
