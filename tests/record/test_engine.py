@@ -18,7 +18,7 @@ from gittrack.git.repo import Repository
 from gittrack.record import engine, job, origin
 from gittrack.record.engine import Engine, EngineFailed, Image, Inside, Mount
 from gittrack.record.project import Project
-from tests.conftest import git
+from tests.conftest import git, write
 from tests.engines import DIGEST, ID, OTHER, Plain
 from tests.record.processes import only_run
 from tests.record.test_container import image_of
@@ -216,6 +216,18 @@ def test_a_command_in_an_image_gets_none_of_the_users_secrets(
     assert b"API_KEY" not in out
     assert b"OMP_NUM_THREADS=2" in out
     assert "API_KEY" in outside
+
+
+def test_declared_data_beside_the_repository_is_there_to_be_read(project: Project, plain: Plain) -> None:
+    beside = project.root.parent / "beside"
+    write(project.root.parent, {"beside/train.csv": "1,2", "other/test.csv": "3"})
+    plain.has("train:1")
+    data = ["../beside", str(project.root.parent / "other"), str(project.root / "train.py")]
+    execute(project, "train:1", "true", data=data)
+    [said] = plain.started
+    shown = {word.rpartition("target=")[2] for word in said if word.startswith("--mount")}
+    assert {f"{beside},readonly", f"{beside.with_name('other')},readonly", str(project.root)} <= shown
+    assert f"{project.root}/train.py,readonly" not in shown
 
 
 @pytest.mark.parametrize(("signal", "code"), [(9, 137), (15, 143)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -183,7 +184,8 @@ class _Boxed:
         """Return the words that run a command in a container of it, and the environment to say them in."""
         from gittrack.record.engine import Inside, Mount, around_store
 
-        outside = [path for path in map(Path, inputs) if path.is_absolute()]
+        paths = (Path(os.path.abspath(path)) for path in inputs)  # noqa: PTH100 - a link stays where it is
+        outside = [path for path in paths if not path.is_relative_to(project.root)]
         sees = [Mount(project.root, writable=True), *map(Mount, outside)]
         site = [Mount(configs.site())] if configs.DETERMINISTIC in env else []
         inside = Inside(
