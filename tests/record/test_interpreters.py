@@ -78,6 +78,13 @@ def test_who_joins_a_resumed_run_says_nothing_of_the_python_of_its_command(repo:
     assert not planned(repo, run).trusted
 
 
+def test_a_python_that_greets_is_understood(repo: Path, other: Path) -> None:
+    [packages] = other.glob("lib/*/site-packages")
+    write(packages, {"sitecustomize.py": "print('hello')"})
+    found = environment(repo, run_of(repo, other / "bin/python", "train.py"))
+    assert found["distributions"] == {"ghost": "1.0"}
+
+
 def test_a_python_that_does_not_answer_is_named(repo: Path) -> None:
     write(repo, {"bin/python": "#!/bin/sh\necho no\n"})
     (repo / "bin/python").chmod(0o755)

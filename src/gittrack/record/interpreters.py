@@ -230,7 +230,8 @@ def _ask(program: str, folder: Path) -> dict[str, Any]:
             timeout=_PATIENCE_S,
             check=True,
         )
-        said: dict[str, Any] = json.loads(done.stdout)
+        last = done.stdout.rstrip().rpartition(b"\n")[2]  # what it prints when it starts comes before
+        said: dict[str, Any] = json.loads(last)
     except (subprocess.SubprocessError, ValueError) as error:
         raise OSError(f"'{program}' does not say what it is: {error}") from error
     return said
