@@ -59,6 +59,15 @@ with gittrack.start_run(run_name="marked"):
 """
 
 
+NOISY = """\
+import gittrack, os
+with gittrack.start_run(run_name="first"):
+    gittrack.log_metric("x", 1)
+with gittrack.start_run(run_name="second"):
+    gittrack.log_metric("x", {value})
+"""
+
+
 def many(root: Path, *, workers: int = 1, **options: object) -> Many:
     session = session_of(root)
     return reproduce_many(
@@ -359,3 +368,42 @@ def test_the_worst_verdict_is_the_exit_code() -> None:
     assert code("identical", "error") == 1
     assert code("inconclusive", "error") == 10
     assert Many((), 1.0, interrupted=True).exit_code == 130
+
+
+def test_each_of_many_within_the_spread_of_its_repetitions_is_accepted_as_one_alone_would_be(
+    repo: Path,
+) -> None:
+    chance = "int.from_bytes(os.urandom(4)) / 2**32"
+    wide = f"({chance} if 'GITTRACK_REPRO_DEPTH' in os.environ else 0.5)"
+    high = f"({chance} if 'GITTRACK_REPRO_DEPTH' in os.environ else 1000)"
+    states = {}
+    for name, value in (("inside", wide), ("outside", high)):
+        write(repo, {"train.py": NOISY.format(value=value)})
+        job(repo, "python", "train.py")
+        found = jobs(session_of(repo), choose(session_of(repo)))[-1:]
+        many = reproduce_many(found, folder=repo, options=Options(times=10, accept_spread=True))
+        states[name] = [result.state for result in many.results]
+        assert many.exit_code == (0 if name == "inside" else 7)
+
+    assert states == {"inside": ["identical", "equivalent"], "outside": ["identical", "different"]}
+
+
+def test_a_run_that_differs_at_one_of_several_repetitions_alone_differs(repo: Path) -> None:
+    count = "(Path(os.environ['HOME']) / 'count')"
+    code = f"""\
+import gittrack, os
+from pathlib import Path
+with gittrack.start_run():
+    gittrack.log_metric("x", 1)
+turn = len({count}.read_text()) if {count}.exists() else 0
+{count}.write_text("." * (turn + 1))
+with gittrack.start_run():
+    gittrack.log_metric("x", turn == 2)
+"""
+    write(repo, {"train.py": code})
+    job(repo, "python", "train.py")
+
+    found = jobs(session_of(repo), choose(session_of(repo)))
+    many = reproduce_many(found, folder=repo, options=Options(times=3))
+
+    assert [result.state for result in many.results] == ["identical", "different"]

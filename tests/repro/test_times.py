@@ -21,7 +21,7 @@ from gittrack.repro.tolerance import Tolerance
 from gittrack.repro.verify import compare, compare_points
 from tests.conftest import commit_all, write
 from tests.record.strategies import to_points
-from tests.repro.helpers import again, gittrack, opened, recorded, runs
+from tests.repro.helpers import again, gittrack, job, opened, recorded, runs
 
 NOISY = """\
 import gittrack, random
@@ -75,6 +75,42 @@ def test_a_record_within_the_spread_is_equivalent_where_that_is_accepted(repo: P
     within = loss.low <= loss.recorded <= loss.high or abs(loss.z) <= 3
     assert report.verdict == ("equivalent" if within else "different")
     assert report.spread.within == within
+
+
+def test_a_nested_run_that_was_not_made_again_is_in_no_spread(repo: Path) -> None:
+    code = """\
+import gittrack, os
+with gittrack.start_run(run_name="sweep"):
+    gittrack.log_metric("noise", int.from_bytes(os.urandom(4)))
+    for trial in range(1 if "GITTRACK_REPRO_DEPTH" in os.environ else 2):
+        with gittrack.start_run(nested=True):
+            gittrack.log_metric("loss", trial)
+"""
+    write(repo, {"train.py": code})
+    job(repo, "python", "train.py")
+    (sweep,) = runs(repo, "name = 'sweep'")
+
+    report = again(repo, sweep, times=5, accept_spread=True)
+
+    assert report.verdict == "different"
+    assert report.spread is not None
+    assert report.spread.within is False
+
+
+def test_a_record_that_ended_otherwise_is_in_no_spread(repo: Path) -> None:
+    code = """\
+import gittrack, os
+with gittrack.start_run():
+    gittrack.log_metric("noise", int.from_bytes(os.urandom(4)) if "GITTRACK_REPRO_DEPTH" in os.environ else 2**31)
+    assert "GITTRACK_REPRO_DEPTH" in os.environ
+"""
+    write(repo, {"train.py": code})
+    job(repo, "python", "train.py", check=False)
+    (run,) = runs(repo)
+
+    report = again(repo, run, times=5, accept_spread=True)
+
+    assert (run.status, report.verdict) == ("FAILED", "different")
 
 
 def test_a_record_out_of_the_spread_stays_different(repo: Path) -> None:

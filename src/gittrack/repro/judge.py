@@ -49,6 +49,11 @@ class Outcome:
     reason: str | None
     made: bool
 
+    @property
+    def compared(self) -> tuple[Comparison, ...]:
+        """All runs of the process against their repetitions."""
+        return (*self.comparisons, *self.others)
+
 
 class Judge:
     """Compares executions of a plan with the record."""

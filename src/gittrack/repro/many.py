@@ -440,6 +440,8 @@ def _result(run: RunRecord, compared: Sequence[Mapping[str, Any]], seconds: floa
     reason = next(
         (found["reason"] for found in compared if found["verdict"] == verdict and found["reason"]), None
     )
+    if verdict == "different" and compared[0]["accepted"]:
+        verdict, reason = "equivalent", compared[0]["accepted"]
     if verdict is None:
         reason = "there is nothing to compare: the run has neither metrics nor artifacts"
     return Result(

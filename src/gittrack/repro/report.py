@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,8 @@ class Report:
         spread: What several repetitions say together; None for a single one.
         swaps: Inputs that were exchanged for others.
         idle: Names and globs of tolerances that fit no metric and no artifact.
+        accepted: Runs of the process that lie within the spread of their repetitions, where that is to be accepted,
+            and why, in words.
     """
 
     run: RunRecord
@@ -102,6 +104,7 @@ class Report:
     spread: Spread | None = None
     swaps: tuple[Swap, ...] = ()
     idle: tuple[str, ...] = ()
+    accepted: Mapping[RunId, str] = field(default_factory=dict)
 
     @property
     def run_id(self) -> RunId:
@@ -171,7 +174,10 @@ class Report:
             "artifacts": [
                 _artifact(found.run.run_id, kept) for found in self.comparisons for kept in found.artifacts
             ],
-            "runs": [_run(found) for found in (*self.comparisons, *self.others)],
+            "runs": [
+                _run(found, self.accepted.get(found.run.run_id))
+                for found in (*self.comparisons, *self.others)
+            ],
             "suspects": [_suspect(found) for found in self.suspects],
             "spread": None if self.spread is None else _spread(self.spread),
             "hint": self.hint,
@@ -194,12 +200,13 @@ def _difference(found: Difference) -> dict[str, Any]:
     return {"kind": found.kind, "name": found.name, "recorded": found.old, "present": found.new}
 
 
-def _run(found: Comparison) -> dict[str, Any]:
+def _run(found: Comparison, accepted: str | None) -> dict[str, Any]:
     return {
         "run_id": found.run.run_id,
         "repro_run_id": None if found.repeat is None else found.repeat.run_id,
         "verdict": found.verdict,
         "reason": found.reason,
+        "accepted": accepted,
         "metrics_differ": [series.key for series in found.series if series.outcome != "identical"],
         "artifacts_differ": [kept.path for kept in found.artifacts if kept.outcome != "identical"],
     }

@@ -29,12 +29,12 @@ from gittrack.repro.imports import moved_imports, recorded_imports
 from gittrack.repro.judge import Judge, Outcome, recorded_points
 from gittrack.repro.options import AS_RECORDED, Mode, Options
 from gittrack.repro.pins import EnvironmentLost
-from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress
+from gittrack.repro.plan import ConsentNeeded, Plan, Problem, Progress, with_nested
 from gittrack.repro.report import Report, Restored
 from gittrack.repro.restore import DataLost, Sources, restore_data, restore_left_out
 from gittrack.repro.spread import Repetition, Spread, spread
 from gittrack.repro.suspects import Evidence, Suspect, rank
-from gittrack.repro.verify import worst
+from gittrack.repro.verify import Comparison, worst
 from gittrack.store import durable, locking
 from gittrack.store.layout import Layout
 from gittrack.store.objects import FileStore
@@ -96,8 +96,7 @@ class _Reproduction:
     def report(self, *, execute: bool) -> Report:
         """Return the report, with the time that it took."""
         report = self._report(execute=execute)
-        accepted = self._options.accept_spread
-        if accepted and report.verdict == "different" and report.spread and report.spread.within:
+        if report.verdict == "different" and report.run_id in report.accepted:
             report = replace(report, verdict="equivalent", reason=f"{report.reason}, which was accepted")
         seconds = time.monotonic() - self._begun
         return replace(report, seconds=seconds, kept=self._kept, swaps=self._plan.swaps)
@@ -295,15 +294,17 @@ class _Reproduction:
         plan = self._plan
         verdict = worst([outcome.verdict for outcome in outcomes])
         shown = next(outcome for outcome in outcomes if outcome.verdict == verdict)
-        together = self._spread(outcomes) if len(outcomes) > 1 and verdict != "failed" else None
+        together = self._spread(outcomes, plan.run) if len(outcomes) > 1 and verdict != "failed" else None
+        ordered = [shown, *(outcome for outcome in outcomes if outcome is not shown)]
         tail = verdict == "failed" or not shown.made
         return Report(
             run=plan.run,
             verdict=verdict,
             restored=self._restored,
             reason=self._reason(shown, together),
-            comparisons=shown.comparisons,
-            others=shown.others,
+            comparisons=_worst_of_each([outcome.comparisons for outcome in ordered]),
+            others=_worst_of_each([outcome.others for outcome in ordered]),
+            accepted={} if together is None else self._accepted(outcomes),
             suspects=() if verdict == "identical" or plan.swaps else self._suspects(shown, facts, together),
             command=tuple(plan.command.argv),
             exit_code_of_command=shown.execution.exit_code,
@@ -323,15 +324,31 @@ class _Reproduction:
         said = together.reason() if together is not None and shown.verdict == "different" else None
         return "; ".join(reason for reason in (shown.reason, said, self._stopped) if reason) or None
 
-    def _spread(self, outcomes: list[Outcome]) -> Spread:
+    def _spread(self, outcomes: list[Outcome], run: RunRecord) -> Spread:
+        """Return what the repetitions of a run, and of those nested in it, say together."""
+        subjects = {one.run_id for one in with_nested(run, self._plan.originals)}
         repetitions = [
-            Repetition(outcome.comparisons, {run_id: new.points() for run_id, new in outcome.repeats.items()})
+            Repetition(
+                tuple(found for found in outcome.compared if found.run.run_id in subjects),
+                {run_id: new.points() for run_id, new in outcome.repeats.items() if run_id in subjects},
+            )
             for outcome in outcomes
         ]
         recorded = {
-            found.run.run_id: recorded_points(self._plan, found.run) for found in outcomes[0].comparisons
+            found.run.run_id: recorded_points(self._plan, found.run) for found in repetitions[0].comparisons
         }
-        return spread(self._plan.run.run_id, repetitions, recorded)
+        return spread(run.run_id, repetitions, recorded)
+
+    def _accepted(self, outcomes: list[Outcome]) -> dict[RunId, str]:
+        """Return the runs that lie within their spread, and why, where that is to be accepted."""
+        if not self._options.accept_spread:
+            return {}
+        spreads = {run.run_id: self._spread(outcomes, run) for run in self._plan.originals}
+        return {
+            run_id: f"{found.reason()}, which was accepted"
+            for run_id, found in spreads.items()
+            if found.within
+        }
 
     def _suspects(self, shown: Outcome, facts: CodeFacts, together: Spread | None) -> tuple[Suspect, ...]:
         random = together is not None and together.random
@@ -345,6 +362,15 @@ class _Reproduction:
                 random="its repetitions differ among themselves" if random else None,
             )
         )
+
+
+def _worst_of_each(found: list[tuple[Comparison, ...]]) -> tuple[Comparison, ...]:
+    """Return of each run the worst of its repetitions, the first of several."""
+    chosen = []
+    for repetitions in zip(*found, strict=True):
+        verdict = worst([one.verdict for one in repetitions])
+        chosen.append(next(one for one in repetitions if one.verdict == verdict))
+    return tuple(chosen)
 
 
 def _folder(target: Path, cwd: str) -> Path:

@@ -176,7 +176,10 @@ def _within(repetitions: Sequence[Repetition], series: Sequence[SeriesSpread]) -
     comparisons = [found for repetition in repetitions for found in repetition.comparisons]
     outcomes = {one.outcome for found in comparisons for one in found.series}
     outcomes |= {one.outcome for found in comparisons for one in found.artifacts}
-    if outcomes & {"missing", "new"} or _settled(repetitions):
+    otherwise = any(
+        found.verdict == "different" and found.reason for found in comparisons
+    )  # ended, or not made
+    if otherwise or outcomes & {"missing", "new"} or _settled(repetitions):
         return False
     return all(found.within for found in series)
 
@@ -221,12 +224,11 @@ def _identity(points: SortedPoints, part: slice) -> str:
 
 def _series(run: RunRecord, repetitions: Sequence[Repetition], recorded: SortedPoints) -> list[SeriesSpread]:
     """Return the metrics of one run that are not the same everywhere, and that the record and all others have."""
-    pairs = [
-        (found, r.points[run.run_id]) for r in repetitions for found in r.comparisons if found.run is run
-    ]
-    repeats = [found.repeat for found, _ in pairs if found.repeat is not None]
+    found_of = [found for r in repetitions for found in r.comparisons if found.run is run]
+    repeats = [found.repeat for found in found_of if found.repeat is not None]
     if len(repeats) < len(repetitions):
         return []
+    pairs = [(found, r.points[run.run_id]) for found, r in zip(found_of, repetitions, strict=True)]
     apart = {one.key for found, _ in pairs for one in found.series if one.outcome != "identical"}
     keys = [key for key in run.metrics if key in apart and all(key in repeat.metrics for repeat in repeats)]
     return [
