@@ -11,7 +11,7 @@ from gittrack.entities.record import RunId, RunRecord
 from gittrack.repro.why import Effect, Moved, Why, _metric_in_words, why
 from tests.conftest import commit_all, write
 from tests.repro.helpers import gittrack, job, originals, runs, session_of
-from tests.repro.test_swap import project
+from tests.repro.test_swap import elsewhere, project
 
 
 @pytest.fixture
@@ -121,6 +121,37 @@ def test_plain_repetitions_say_how_much_is_chance(repo: Path, two: tuple[RunReco
 
     assert size.noise == 0
     assert "plain repetitions gave the recorded value" in text(asked(repo, a, b))
+
+
+def test_what_was_tried_in_another_environment_explains_nothing(repo: Path, tmp_path: Path) -> None:
+    project(repo, factor=10, text="a", big="bb")
+    a = elsewhere(repo, tmp_path)
+    b = project(repo, factor=100, text="aaaa", big="b")
+    (tmp_path / "more" / "leftpad-1.0.dist-info").rename(tmp_path / "more" / "leftpad-2.0.dist-info")
+    gittrack(repo, "repro", a.run_id, check=False)
+    gittrack(repo, "repro", a.run_id, "--swap", f"code={b.run_id}", check=False)
+    assert len(runs(repo, "repro_of is not null")) == 2
+
+    found = asked(repo, a, b)
+
+    assert found.metrics[0].effects == ()
+    assert found.metrics[0].noise is None
+    assert found.untested[0] == (
+        "code",
+        f"gittrack repro {a.run_id[:8]} --swap code={b.run_id[:8]} --env rebuild",
+    )
+
+
+def test_runs_in_two_images_have_no_equal_inputs(repo: Path) -> None:
+    a = project(repo, factor=10, text="a", big="bb")
+    image = "registry.example.org/train@sha256:" + "2" * 64
+    job(repo, "python", "train.py", env={"GITTRACK_IMAGE": image})
+    b = originals(repo)[-1]
+
+    found = asked(repo, a, b)
+
+    assert [part.kind for part in found.parts] == ["environment"]
+    assert found.parts[0].details == (f"image: none in A, {image} in B",)
 
 
 def test_params_command_and_variables_are_named(repo: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from gittrack.errors import GitFailed
 from gittrack.git import history, objects
 from gittrack.git.repo import Repository
 from gittrack.query.session import Session
+from gittrack.record import container
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class RunDiff:
         metrics: Last values; NaN is like NaN.
         code: The code.
         data: Input files: digests by path.
-        environment: Interpreter, platform and distributions: versions by name.
+        environment: Interpreter, platform, distributions, conda's packages and the image, by name.
         facts: Command, status, host and other facts.
     """
 
@@ -82,7 +83,7 @@ def diff(session: Session, a: RunId, b: RunId) -> RunDiff:
         metrics=_differences(_last(one.metrics), _last(other.metrics)),
         code=_code(session.repo, one.code, other.code),
         data=_differences(_digests(one.data), _digests(other.data)),
-        environment=_differences(_environment(session, one), _environment(session, other)),
+        environment=environments(session, one, other),
         facts=_differences(_facts(one), _facts(other)),
     )
 
@@ -129,8 +130,22 @@ def _digests(data: tuple[DataFile, ...]) -> dict[str, _Exact]:
     return {entry.path: _Exact(entry.digest) for entry in data}
 
 
-def _environment(session: Session, run: RunRecord) -> dict[str, _Exact]:
-    found = (run.environment and session.environment(run.environment)) or {}
+def environments(session: Session, one: RunRecord, other: RunRecord) -> tuple[Difference, ...]:
+    """Return how the environments of two runs differ.
+
+    Files of a distribution count where both records say what they are, of one version from one origin.
+    """
+    a, b = ((run.environment and session.environment(run.environment)) or {} for run in (one, other))
+    alike = {
+        name
+        for name in a.get("digests", {}).keys() & b.get("digests", {}).keys()
+        if all(a.get(of, {}).get(name) == b.get(of, {}).get(name) for of in ("distributions", "origins"))
+    }
+    return _differences(_environment(a, alike), _environment(b, alike))
+
+
+def _environment(found: Mapping[str, Any], with_files: Collection[str]) -> dict[str, _Exact]:
+    image = container.in_words(found.get("image", {}))
     named = {
         **{f"python {key}": value for key, value in found.get("python", {}).items()},
         **{f"platform {key}": value for key, value in found.get("platform", {}).items()},
@@ -141,6 +156,9 @@ def _environment(session: Session, run: RunRecord) -> dict[str, _Exact]:
             for key in ("commit", "patch", "sha256")
             if key in origin
         },
+        **{f"{name} files": found["digests"][name] for name in sorted(with_files)},
+        **{f"{name} (conda)": build for name, build in found.get("conda", {}).items()},
+        **({} if image is None else {"image": image}),
     }
     return {key: _Exact(value) for key, value in named.items()}
 

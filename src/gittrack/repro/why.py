@@ -16,7 +16,7 @@ from gittrack.entities.record import RunId, RunRecord
 from gittrack.errors import GitFailed
 from gittrack.git import revision
 from gittrack.git.repo import Repository
-from gittrack.query.compare import Difference, RunDiff, diff
+from gittrack.query.compare import Difference, RunDiff, diff, environments
 from gittrack.repro.exchange import KINDS, NAMES, Kind
 from gittrack.repro.phrases import change_in_words, plain, plural
 from gittrack.repro.swap import TAG
@@ -28,6 +28,7 @@ _SHOWN = 6
 _LABEL = 13
 _HARDWARE = ("host cpu", "host cores", "host gpus")
 _COMMAND = ("argv", "cwd")
+_BUILT = ("python build", "python cache_tag", "python packages")  # another where an environment is rebuilt
 _REPEATED = """
     select runs.run_id, tags.value from runs left join tags on tags.run_id = runs.run_id and tags.key = $key
     where runs.repro_of = $of and runs.status = 'FINISHED' and not runs.deleted order by runs.start_time
@@ -101,6 +102,7 @@ class Why:
         metrics: The metrics that differ.
         untested: The inputs that differ and of which nothing is known, with the command that tells.
         search: The command that finds the commit, where several may have moved the first metric.
+        elsewhere: Whether there are plain repetitions, and none in the environment of the run that they repeat.
     """
 
     a: RunRecord
@@ -109,6 +111,7 @@ class Why:
     metrics: tuple[Moved, ...]
     untested: tuple[tuple[Kind, str], ...]
     search: str | None = None
+    elsewhere: bool = False
 
     def lines(self) -> list[str]:
         """Return all of it for a person."""
@@ -137,7 +140,7 @@ class Why:
         if given and self.metrics:
             found.append(f"{given} (no swap exchanges that: run the command of B with the code of A)")
         if any(moved.effects and moved.noise is None for moved in self.metrics):
-            found.append(f"chance (gittrack repro {self.a.run_id[:8]} --times 3)")
+            found.append(f"chance (gittrack repro {self.a.run_id[:8]} --times 3{_rebuilt(self.elsewhere)})")
         return found
 
     def document(self) -> dict[str, Any]:
@@ -169,7 +172,9 @@ def why(session: Session, a: RunId, b: RunId, *, metric: str | None = None) -> W
         Damaged: One cannot be read.
     """
     found = diff(session, a, b)
-    swaps = [*_swaps(session, found.a, found.b), *_swaps(session, found.b, found.a)]
+    tried = [*_swaps(session, found.a, found.b), *_swaps(session, found.b, found.a)]
+    swaps = [one for one in tried if _all_else_alike(session, *one)]
+    elsewhere = {kind for _, kind, _ in tried} - {kind for _, kind, _ in swaps}
     differing = {kind for kind in KINDS if _differs(found, kind)}
     tested = {kind for _, kind, _ in swaps if kind is not None}
     keys = [entry.key for entry in found.metrics if metric in (None, entry.key)]
@@ -180,10 +185,11 @@ def why(session: Session, a: RunId, b: RunId, *, metric: str | None = None) -> W
         parts=tuple(_parts(session.repo, found)),
         metrics=moved,
         untested=tuple(
-            (kind, f"gittrack repro {a[:8]} --swap {kind}={b[:8]}")
+            (kind, f"gittrack repro {a[:8]} --swap {kind}={b[:8]}{_rebuilt(kind in elsewhere)}")
             for kind in KINDS
             if kind in differing - tested and keys
         ),
+        elsewhere=None in elsewhere,
         search=_search(session.repo, found, moved) if "code" in differing else None,
     )
 
@@ -202,6 +208,17 @@ def _swaps(session: Session, base: RunRecord, other: RunRecord) -> Iterator[_Swa
     for run_id, tag in session.rows(_REPEATED, key=TAG, of=base.run_id):
         if tag in wanted:
             yield base, wanted[tag], session.run(RunId(run_id))
+
+
+def _all_else_alike(session: Session, base: RunRecord, kind: Kind | None, repeat: RunRecord) -> bool:
+    """Whether a repetition was made in the environment of its run: elsewhere, that moves the metrics too."""
+    apart = () if kind == "env" else environments(session, base, repeat)
+    return all(entry.key in _BUILT or entry.key.endswith(" files") for entry in apart)
+
+
+def _rebuilt(needed: bool) -> str:
+    """Return the option for what was tried already, but in another environment than the recorded one."""
+    return " --env rebuild" if needed else ""
 
 
 def _differs(found: RunDiff, kind: Kind) -> bool:
