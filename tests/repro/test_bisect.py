@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from gittrack.git.repo import Repository
 from gittrack.repro import bisect as bisecting
 from gittrack.repro.bisect import bisect, prepare
 from gittrack.repro.bisection import Bisection, Search
-from gittrack.repro.options import Options
+from gittrack.repro.differences import Difference
+from gittrack.repro.options import Mode, Options
 from gittrack.repro.plan import ConsentNeeded
 from gittrack.repro.tolerance import EXACT, Tolerance
 from tests.conftest import commit_all, git, write
@@ -325,6 +327,35 @@ def test_a_job_that_does_not_give_its_own_recorded_value_again_is_said_to_be_mov
         f"run {b.run_id[:8]} has {recorded!r} on record, and its own code gives {now!r}" in answer.lines()[-1]
     )
     assert answer.document()["drift"] == {"recorded": recorded, "present": now}
+
+
+@given(st.permutations([math.nan, 1.0, 2.0, 3.0, math.nan]))
+def test_a_median_does_not_depend_on_the_order_of_values_that_are_no_numbers(
+    values: list[float],
+) -> None:
+    assert bisecting._median(values) == 2.0
+    assert math.isnan(bisecting._median([*values, math.nan]))
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("numpy", True),
+        ("mkl (conda)", False),
+        ("conda packages", False),
+        ("image", False),
+        ("platform libc", False),
+    ],
+)
+def test_what_no_rebuilt_environment_has_makes_the_recorded_value_none_of_the_searchs(
+    repo: Path, name: str, same: bool
+) -> None:
+    _, good, bad = history(repo, [GOOD, GOOD, BAD])
+    search = searched(repo, good.run_id, bad.run_id, options=Options(env=Mode.REBUILD))
+    apart = (Difference("environment", name, "1", "2"),)
+    search = replace(search, plan=replace(search.plan, differences=apart))
+
+    assert bisecting._Bisecting(search, print)._is_as_recorded() is same
 
 
 def test_values_within_a_tolerance_of_the_good_end_are_good(repo: Path) -> None:

@@ -21,7 +21,7 @@ from gittrack.git.recover import CodeLost
 from gittrack.git.repo import Repository
 from gittrack.repro.bisection import SHORT, Bisection, End, Search, Tested
 from gittrack.repro.differences import Difference, compare_environment
-from gittrack.repro.environments import settled
+from gittrack.repro.environments import can_be_rebuilt, settled
 from gittrack.repro.exchange import Swap
 from gittrack.repro.options import AS_RECORDED, Mode, Options
 from gittrack.repro.phrases import plural
@@ -293,9 +293,9 @@ class _Bisecting:
 
     def _is_as_recorded(self) -> bool:
         """Whether the environment of this search and the machine are those of the run whose command it is."""
-        left = self.search.plan.differences
-        if self.search.options.env is not Mode.CURRENT:
-            left = tuple(one for one in left if one.kind != "environment" or _is_given(one))
+        left, mode = self.search.plan.differences, self.search.options.env
+        if mode is not Mode.CURRENT:
+            left = tuple(one for one in left if one.kind != "environment" or _stays(one, mode))
         return not left
 
     def _is_comparable(self, run: RunRecord) -> bool:
@@ -324,7 +324,7 @@ class _Bisecting:
                 hint = None if report.problem is None else report.problem.hint
                 return Tested(commit, None, None, "run", run_id, why, hint)
             values.append(value)
-        return Tested(commit, median(values), None, "run", run_id)
+        return Tested(commit, _median(values), None, "run", run_id)
 
     def _conclude(self, bad: str, left: list[str]) -> Bisection:
         repo = self.search.plan.repo
@@ -359,9 +359,20 @@ def _is_good(value: float, good: float, bad: float, threshold: float | None, tol
     return abs(value - good) < abs(value - bad)
 
 
+def _median(values: list[float]) -> float:
+    """Return the median; NaN, which has no place among numbers, where it is at least half of the values."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return median(numbers) if 2 * len(numbers) > len(values) else math.nan
+
+
 def _is_given(difference: Difference) -> bool:
     """Whether it is of the system, which stays what it is where an environment is rebuilt."""
     return difference.name.startswith("platform ") or difference.name in ("python build", "python cache_tag")
+
+
+def _stays(difference: Difference, mode: Mode) -> bool:
+    """Whether it is as it is here in an environment of that kind, too."""
+    return _is_given(difference) or (mode is Mode.REBUILD and not can_be_rebuilt(difference))
 
 
 def _value(report: Report, metric: str) -> tuple[float | None, str]:

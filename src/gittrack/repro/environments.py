@@ -186,7 +186,7 @@ def matters(plan: Plan) -> tuple[Difference, ...]:
     All of them where nobody knows what it imported. Of Python's version the first two numbers count. Packages of
     conda and the image do not, for a rebuilt environment has neither.
     """
-    found = [one for one in plan.differences if one.kind == "environment" and _can_be_rebuilt(one)]
+    found = [one for one in plan.differences if one.kind == "environment" and can_be_rebuilt(one)]
     known = [run.imports for run in plan.originals if run.imports is not None]
     if plan.is_command or len(known) < len(plan.originals):
         return tuple(found)
@@ -194,7 +194,8 @@ def matters(plan: Plan) -> tuple[Difference, ...]:
     return tuple(one for one in found if _is_seen(one, imports))
 
 
-def _can_be_rebuilt(difference: Difference) -> bool:
+def can_be_rebuilt(difference: Difference) -> bool:
+    """Whether a rebuilt environment could have what differs: it has no image, and of conda no packages."""
     return difference.name != IMAGE and not is_of_conda(difference.name)
 
 
