@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from gittrack.repro.report import Report
 from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.store import digest as digests
-from tests.conftest import git, write
+from tests.conftest import commit_all, git, write
 from tests.engines import DIGEST, ID, IN_THE_IMAGE, OTHER, Plain
 from tests.repro.forgery import forged
 from tests.repro.helpers import MODEL, TRAIN, again, commit, gittrack, job, opened, originals, planned, runs
@@ -97,7 +98,7 @@ def test_the_container_sees_the_worktree_and_the_store_and_not_the_users_files(
     writable = {Path(mount[0]) for mount in mounts if mount[-1] != "readonly"}
     assert writable == {repo / ".git", repo / ".gittrack"}
     stand_in = repo / ".git" / "gittrack" / "stand-ins" / "main"
-    settings = {repo / ".git" / "config", repo / ".git" / "hooks"}
+    settings = {repo / ".git" / name for name in ("config", "hooks", "worktrees")}
     assert {Path(mount[0]) for mount in mounts} - writable == settings | {stand_in}
     assert sorted(path.name for path in stand_in.rglob("*")) == [".git", ".gittrack"]
 
@@ -387,6 +388,56 @@ def test_podman_repeats_what_a_process_in_a_container_recorded(repo: Path, podma
     assert repeat.environment == run.environment
     assert commit(repo)
     assert git(repo, "status", "--porcelain", "--", ".gittrack") == ""
+
+
+PLANTS = """\
+import gittrack, os, pathlib
+top = pathlib.Path(os.environ.get("GITTRACK_WORKTREE", "."))
+def can(plant):
+    try:
+        plant()
+        return 1
+    except OSError:
+        return 0
+hook, linked = top / ".git/hooks/post-commit", top / ".git/worktrees/mine"
+with gittrack.start_run():
+    if "GITTRACK_REPRO_DEPTH" in os.environ:
+        gittrack.log_metric("hook", can(lambda: (hook.parent.mkdir(exist_ok=True), hook.write_text(""))))
+        gittrack.log_metric("commondir", can(lambda: (linked / "commondir").write_text("/elsewhere")))
+        gittrack.log_metric("moved", can(lambda: linked.parent.rename(top / ".git/others")))
+"""
+
+
+def test_a_job_in_a_container_plants_nothing_that_git_would_start(
+    repo: Path, tmp_path: Path, podman_image: str
+) -> None:
+    write(repo, {"train.py": PLANTS})
+    commit_all(repo)
+    git(repo, "worktree", "add", "--detach", tmp_path / "mine")
+    run = in_podman(repo, podman_image, sys.executable, "train.py")
+    shutil.rmtree(repo / ".git" / "hooks")
+
+    report = again(repo, run, env=Mode.IMAGE)
+
+    repeat = runs(repo, f"run_id = '{report.repro_run_id}'")[0]
+    assert {name: found.last for name, found in repeat.metrics.items()} == {
+        "hook": 0,
+        "commondir": 0,
+        "moved": 0,
+    }
+
+
+def test_a_password_in_the_users_proxy_stays_out_of_the_container(
+    repo: Path, podman_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import gittrack, os\nwith gittrack.start_run():\n"
+    write(repo, {"train.py": code + "    gittrack.log_metric('seen', 'HTTPS_PROXY' in os.environ)\n"})
+    run = in_podman(repo, podman_image, sys.executable, "train.py")
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:secret@proxy.example.org")
+
+    report = again(repo, run, env=Mode.IMAGE)
+
+    assert runs(repo, f"run_id = '{report.repro_run_id}'")[0].metrics["seen"].last == 0
 
 
 def test_data_that_is_in_the_image_alone_is_hashed_there(repo: Path, podman_image: str) -> None:

@@ -21,7 +21,12 @@ from gittrack.store.layout import Layout
 ENGINES = ("podman", "docker")
 LABEL = "gittrack.container"
 
-_STARTS_PROGRAMS = ("config", "config.worktree", "hooks")  # in git's folder
+_STARTS_PROGRAMS = (
+    "config",
+    "config.worktree",
+    "hooks",
+    "worktrees",
+)  # in git's folder, or say where settings are
 _INIT = ("/usr/libexec/podman/catatonit", "/usr/lib/podman/catatonit", "/usr/local/libexec/podman/catatonit")
 _ABSENT = ("no such image", "image not known", "no such object", "unable to find")
 _REFUSED = ',"\n\r\0'  # an engine splits the words of a mount at these
@@ -161,6 +166,7 @@ class Engine:
             *("--security-opt=no-new-privileges", "--security-opt=label=disable"),
             *self._init(),
             *self._user(),
+            *self._proxies(),
             f"--workdir={inside.folder}",
             *map(mount_option, _each_once(inside.mounts)),
             *(f"--env={name}" for name in inside.variables),
@@ -188,6 +194,10 @@ class Engine:
             *own,
             "--env=HOME=/tmp",
         ]  # the image's HOME is another's
+
+    def _proxies(self) -> list[str]:
+        """Return what keeps the user's proxies, which may have a password, out; podman hands them in unasked."""
+        return ["--http-proxy=false"] if self.kind == "podman" else []
 
     def _is_rootless(self) -> bool:
         return "name=rootless" in self._ask("info", "--format", "{{json .SecurityOptions}}").stdout
@@ -285,8 +295,9 @@ def around_store(repository: Repository, layout: Layout, home: Path, *others: Mo
     """Return what a container must see to record into the store of the working tree `home`.
 
     That is git's folder and the store's, at their own paths. What makes git run programs, settings and hooks,
-    cannot be written. That keeps mistakes out, not malice: the rest of git's folder can be, and names where settings
-    are. The user's own files are not there, unless `others` has them.
+    cannot be written, and nothing of linked worktrees, unless `others` has it. That keeps mistakes out, not malice:
+    the rest of git's folder can be, and names where settings are. The user's own files are not there, unless `others`
+    has them.
     """
     shared = repository.common_dir
     durable.make_folder(shared / "hooks")  # what is not there cannot be mounted, and could be made inside

@@ -186,7 +186,8 @@ class _Boxed:
 
         paths = (Path(os.path.abspath(path)) for path in inputs)  # noqa: PTH100 - a link stays where it is
         outside = [path for path in paths if not path.is_relative_to(project.root)]
-        sees = [Mount(project.root, writable=True), *map(Mount, outside)]
+        own = project.repository.git_dir  # of a linked worktree: the command may use git
+        sees = [Mount(project.root, writable=True), Mount(own, writable=True), *map(Mount, outside)]
         site = [Mount(configs.site())] if configs.DETERMINISTIC in env else []
         inside = Inside(
             folder=folder,
