@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from gittrack.repro.differences import Difference
+from gittrack.repro.environments import way
+from gittrack.repro.options import Mode
 from tests.conftest import commit_all, write
 from tests.other_python import put, run_of
 from tests.repro.helpers import again, planned
@@ -49,3 +56,25 @@ def test_what_it_imports_from_the_working_tree_is_imported_from_the_restored_cod
     run = run_of(repo, other / "bin/python", "jobs/job.py")
     write(repo, {"src/model.py": "depth = 4\n"})
     assert again(repo, run).verdict == "identical"
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["program", "link"])
+def test_a_program_that_git_holds_is_not_started_as_the_checkout_has_it_by_now(
+    repo: Path, tmp_path: Path, linked: bool
+) -> None:
+    """It is code, and consent is for that of the run."""
+    place = repo / ("places/tools" if linked else "tools")
+    write(place, {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
+    (place / "python").chmod(0o755)
+    if linked:
+        (repo / "tools").symlink_to("places/tools")
+    write(repo, {"job.py": "print(1)"})
+    commit_all(repo)
+    run = run_of(repo, "tools/python", "job.py")
+    write(place, {"python": f'#!/bin/sh\ntouch {tmp_path}/started\nexec {sys.executable} "$@"\n'})
+    plan = planned(repo, run)
+    plan = replace(plan, differences=(Difference("environment", "ghost", "1.0", None),))
+
+    with way(plan, Mode.CURRENT).hold(plan, None) as interpreter:
+        assert interpreter.how == "current"
+    assert not (tmp_path / "started").exists()

@@ -108,8 +108,12 @@ def _named(plan: Plan) -> Interpreter | None:
     own = [one for one in plan.differences if one.kind == "environment"]
     if not plan.is_command or not own:
         return None
+    folder = plan.repo.top / plan.command.cwd
+    program = interpreters.program_of(plan.command.argv, folder)
+    if program is None or _is_code(plan, folder / program):
+        return None
     try:
-        python = interpreters.of_command(plan.command.argv, plan.repo.top / plan.command.cwd, plan.layout)
+        python = interpreters.of_command(plan.command.argv, folder, plan.layout)
     except OSError:
         return None
     if python is None:
@@ -119,6 +123,18 @@ def _named(plan: Plan) -> Interpreter | None:
     if len(found) >= len(own):
         return None
     return Interpreter(Path(python.program), "named", (*found, *_beside_environment(plan)), python=python)
+
+
+def _is_code(plan: Plan, program: Path) -> bool:
+    """Whether git holds a program of the user's checkout, or the link that leads to it.
+
+    What it is there by now nobody has agreed to: consent is for the code of the run.
+    """
+    program = Path(os.path.normpath(program))
+    tops = {plan.repo.top, plan.repo.top.resolve()}
+    ways = [program, program.resolve(), *(path for path in program.parents if path.is_symlink())]
+    names = [way.relative_to(top) for way in ways for top in tops.intersection(way.parents)]
+    return bool(names) and bool(plan.repo.git("ls-files", "-z", "--", *names))
 
 
 class _Rebuilt:
