@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from gittrack.entities.record import Digest, RunRecord
+from gittrack.data import hashing
+from gittrack.entities.record import DataFile, Digest, RunRecord
 from gittrack.record import format as formats
 from gittrack.repro.environments import matters
 from gittrack.repro.options import Mode, Options
@@ -27,6 +28,7 @@ from gittrack.repro.report import Report
 from gittrack.repro.report_lines import plan_lines
 from gittrack.repro.reproduce import rehearse, reproduce
 from gittrack.store import digest as digests
+from gittrack.store.objects import FileStore
 from tests.conftest import commit_all, git, write
 from tests.engines import DIGEST, ID, IN_THE_IMAGE, OTHER, Plain
 from tests.repro.forgery import forged
@@ -261,6 +263,25 @@ def test_data_beside_the_repository_is_shown_to_the_container_and_nothing_else(
     assert again(repo, originals(repo)[0], env=Mode.IMAGE).verdict == "identical"
     shown = [word for word in plain.started[-1] if str(tmp_path / "data") in word]
     place = tmp_path / "data" / "in.csv"
+    assert shown == [f"--mount=type=bind,source={place},target={place},readonly"]
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["all of it was read", "there is more"])
+def test_of_a_folder_that_has_more_than_was_read_the_container_sees_what_was(
+    repo: Path, inside: RunRecord, plain: Plain, tmp_path: Path, more: bool
+) -> None:
+    """A record is someone's text, and the folder that it names may be the user's home."""
+    home = tmp_path / "ada"
+    write(home, {".profile": "known to all"} | ({".ssh/id": "secret"} if more else {}))
+    listed = hashing.manifest_of([(".profile", digests.of_file(home / ".profile"))])
+    digest, _ = FileStore(opened(repo)[1]).put_bytes(listed)
+    entry = DataFile(path=str(home), digest=digest, size=12, kept_by="nobody", files=1, how="read")
+
+    report = again(repo, forged(repo, inside, data=(entry,)), env=Mode.IMAGE)
+
+    assert report.restored.data[0].how == "outside"
+    place = home / ".profile" if more else home
+    shown = [word for word in plain.started[-1] if str(home) in word]
     assert shown == [f"--mount=type=bind,source={place},target={place},readonly"]
 
 

@@ -8,6 +8,7 @@ recorded is started in there, with the interpreter that it had, and the gittrack
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -245,14 +246,26 @@ def installed_in_place(plan: Plan) -> list[str]:
     return sorted({origin["inside"] for origin in origins if "inside" in origin})
 
 
-def outside(data: Sequence[Returned]) -> list[Mount]:
+def outside(plan: Plan, data: Sequence[Returned]) -> list[Mount]:
     """Return the inputs outside of the repository that were found here as they were recorded."""
-    return [Mount(Path(entry.path)) for entry in data if entry.how == "outside"]
+    here = {(entry.path, entry.digest) for entry in data if entry.how == "outside"}
+    files = FileStore(plan.layout)
+    entries = [entry for entry in plan.data if (entry.path, entry.digest) in here]
+    return [Mount(path) for entry in entries for path in _read(Path(entry.path), names_of(entry, files))]
+
+
+def _read(path: Path, names: Sequence[str] | None) -> list[Path]:
+    """Return what a job may see of data: of a folder that has more than was read, as a home, those files alone."""
+    if names is None:
+        return [path]
+    there = (Path(place, name) for place, _, files in os.walk(path) for name in files)
+    read = {path / name for name in names}
+    return [path] if all(file in read for file in there) else sorted(read)
 
 
 def mounts(plan: Plan, target: Path, data: Sequence[Returned]) -> tuple[Mount, ...]:
     """Return what a job sees of this machine: git's folder, the store, its worktree, and the data outside of it."""
-    sees = [Mount(target, writable=True), *outside(data)]
+    sees = [Mount(target, writable=True), *outside(plan, data)]
     if configs.DETERMINISTIC in plan.command.env:
         sees.append(Mount(configs.site()))
     return engines.around_store(plan.repo, plan.layout, plan.repo.top, *sees)

@@ -253,7 +253,7 @@ class _Reproduction:
         if held is None:
             return argv, env
         if not held.holds_all:
-            return argv, held.around(env, containers.outside(data), self._passed)
+            return argv, held.around(env, containers.outside(self._plan, data), self._passed)
         gpus = bool(self._plan.executed.host.get("gpus"))
         return held.put(argv, env, folder, containers.mounts(self._plan, target, data), gpus=gpus)
 
