@@ -155,3 +155,31 @@ def test_the_word_that_names_the_python_is_found_in_many_commands(tmp_path, monk
         tmp_path / "conda/envs/deep/bin/python"
     )
     assert interpreters.program_of(["conda", "run", "-n", "no", "python"], folder) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "home"),
+    [
+        ("uv run --extra gpu python train.py --without-noise -p 5", "project/.venv"),
+        ("uv run -m train --project x", "project/.venv"),
+        ("uv run --extra gpu --with six python train.py", None),
+        ("conda run -n deep python train.py -n 5 -p x", "conda/envs/deep"),
+        ("conda run --cwd /tmp --name=deep python", "conda/envs/deep"),
+        ("conda run -ndeep --no-capture-output python", "conda/envs/deep"),
+        ("micromamba run -p ../conda/envs/deep python", "conda/envs/deep"),
+        ("conda run --prefix=../conda/envs/deep python", "conda/envs/deep"),
+    ],
+)
+def test_options_of_the_command_are_not_those_of_what_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, home: str | None
+) -> None:
+    for place in ("project/.venv", "conda/envs/deep"):
+        write(tmp_path, {f"{place}/bin/python": ""})
+    write(tmp_path, {"project/pyproject.toml": "", "conda/bin/conda": ""})
+    monkeypatch.setenv("CONDA_EXE", str(tmp_path / "conda/bin/conda"))
+
+    found = interpreters.program_of(words.split(), tmp_path / "project")
+
+    assert (
+        found is None if home is None else (found and Path(found).resolve() == tmp_path / home / "bin/python")
+    )

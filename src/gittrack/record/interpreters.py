@@ -13,9 +13,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +30,15 @@ _LONG_SHEBANG = re.compile(
     rb"^'''exec' \"?(/[^\"\n]*?)\"? ", re.MULTILINE
 )  # pip's and uv's, below `#!/bin/sh`
 _OF_ITS_OWN = ("--with", "--isolated", "--no-project", "--python", "-p", "--project", "--directory")
-_CONDA_ENV = re.compile(r"(-n|--name|-p|--prefix)(?:=(.+))?")
+# Options before the command that take a value, which is not the command.
+_OF_CONDA = frozenset("-n --name -p --prefix --cwd -r --root-prefix -a --attach -e --env".split())
+_OF_UV = frozenset(
+    (
+        "--extra --no-extra --group --no-group --only-group --package --env-file --config-file --index "
+        "--default-index -i --index-url --extra-index-url -f --find-links --cache-dir --link-mode --color "
+        "--exclude-newer -P --upgrade-package -C --config-setting"
+    ).split()
+)
 _QUESTION = """\
 import sys
 sys.path[:] = filter(None, sys.path)  # without the current folder
@@ -152,7 +159,7 @@ def _of_program(word: str, folder: Path) -> str | None:
 
 def _of_project(words: Sequence[str], folder: Path) -> str | None:
     """Return the Python of the project that uv, or Poetry, runs a command in; None for one made for the command."""
-    if any(word.startswith(_OF_ITS_OWN) for word in takewhile(_is_option, words)):
+    if any(name.startswith(_OF_ITS_OWN) for name in _options(words, _OF_UV)):
         return None
     for top in (folder, *folder.parents):
         if (top / "pyproject.toml").is_file():
@@ -160,22 +167,29 @@ def _of_project(words: Sequence[str], folder: Path) -> str | None:
     return None
 
 
-def _is_option(word: str) -> bool:
-    """Whether a word is an option, or one's value, and not where the command begins."""
-    return not (
-        word in ("--", "-m", "--module") or word.endswith(".py") or _PYTHON.fullmatch(Path(word).name)
-    )
-
-
 def _of_conda(words: Sequence[str], folder: Path) -> str | None:
-    """Return the Python of the environment that the first option names: the command may have some of the same name."""
-    options = ((_CONDA_ENV.fullmatch(word), after) for word, after in pairwise(words))
-    option, name = next(((said[1], said[2] or after) for said, after in options if said), ("", ""))
-    if option in ("-p", "--prefix"):
-        return _program_in(folder / name)
+    options = _options(words, _OF_CONDA)
+    prefix = options.get("-p") or options.get("--prefix")
+    name = options.get("-n") or options.get("--name")
+    if prefix is not None:
+        return _program_in(folder / prefix)
     tops = [Path(top) for top in (os.environ.get("MAMBA_ROOT_PREFIX"), _conda_root()) if top]
     homes = (top if name == "base" else top / "envs" / name for top in tops if name)
     return next(filter(None, map(_program_in, homes)), None)
+
+
+def _options(words: Sequence[str], with_value: Collection[str]) -> dict[str, str]:
+    """Return the options before the command that `words` end with: those after its name are the command's own."""
+    found = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-") or word in ("-", "--", "-m", "--module"):
+            break
+        name, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            name, value = word[:2], word[2:].removeprefix("=")
+        found[name] = next(rest, "") if name in with_value and not equals and not value else value
+    return found
 
 
 def _conda_root() -> str | None:
