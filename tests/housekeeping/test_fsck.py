@@ -16,11 +16,13 @@ from gittrack.record import format as formats
 from gittrack.record import live
 from gittrack.record.points import Points
 from gittrack.record.run import ActiveRun
+from gittrack.repro.plan import agree
 from gittrack.store import digest as digests
 from gittrack.store.layout import Layout
 from tests.conftest import commit_all, git
 from tests.housekeeping.helpers import begin, flip, opened, record
 from tests.record.strategies import to_points
+from tests.repro.helpers import planned
 
 
 def check(root: Path) -> Checked:
@@ -131,6 +133,24 @@ def test_content_that_another_clone_has_is_untidy_and_not_damage(repo: Path, tmp
     git(tmp_path, "clone", "-q", str(repo), "fresh")
 
     checked = check(tmp_path / "fresh")
+
+    assert [(finding.code, finding.severity) for finding in checked.findings] == [
+        ("missing-object", "untidy")
+    ]
+    assert checked.exit_code == 0
+
+
+def test_content_that_another_clone_has_is_untidy_also_when_its_command_was_agreed_to(
+    repo: Path, tmp_path: Path
+) -> None:
+    run = record(repo)
+    commit(*opened(repo))
+    git(tmp_path, "clone", "-q", str(repo), "fresh")
+
+    fresh = tmp_path / "fresh"
+    agree(planned(fresh, run))
+
+    checked = check(fresh)
 
     assert [(finding.code, finding.severity) for finding in checked.findings] == [
         ("missing-object", "untidy")

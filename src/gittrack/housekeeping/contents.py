@@ -157,7 +157,7 @@ class _Contents:
             return False
         if run.command is None:  # a notebook's: no command, no consent
             return run.code.captured in self._kept_here()
-        return trust.is_trusted(self._layout, trust.consent_digest(run.code, run.command, run.environment))
+        return trust.is_own(self._layout, trust.consent_digest(run.code, run.command, run.environment))
 
     def _kept_here(self) -> set[str]:
         """Return the commits that this clone keeps, which it does for the runs that it makes."""

@@ -13,6 +13,8 @@ from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
 
+_AGREED = b"agreed\n"
+
 
 def consent_digest(code: Code, command: Command, environment: Digest | None) -> Digest:
     """Return the digest of all that decides what a command does: code, patch, argv, folder, variables, environment."""
@@ -47,8 +49,25 @@ def is_trusted(layout: Layout, consent: Digest) -> bool:
     return layout.trusted(consent).is_file()
 
 
+def is_own(layout: Layout, consent: Digest) -> bool:
+    """Whether this clone made such a run itself, before its user agreed to somebody's."""
+    try:
+        return layout.trusted(consent).read_bytes() != _AGREED
+    except OSError:
+        return False
+
+
+def agree(layout: Layout, consent: Digest) -> None:
+    """Remember that this clone's user agreed to what `consent` stands for.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    durable.write_once(layout.trusted(consent), _AGREED, tmp=layout.tmp)
+
+
 def trust(layout: Layout, consent: Digest, *, synced: bool = True) -> None:
-    """Remember that this clone's user made, or agreed to, what `consent` stands for.
+    """Remember that this clone's user made what `consent` stands for.
 
     Args:
         layout: Where the store is.

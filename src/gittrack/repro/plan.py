@@ -190,7 +190,7 @@ def agree(plan: Plan) -> Plan:
     if plan.consent is None:
         return plan
     for digest in (plan.consent, *plan.inputs):
-        trust.trust(plan.layout, digest)
+        trust.agree(plan.layout, digest)
     return replace(plan, trusted=True)
 
 
