@@ -177,6 +177,13 @@ def test_the_nearer_end_decides_and_a_threshold_overrules_it(repo: Path) -> None
         found(repo, a.run_id, b.run_id, threshold=0.5)
 
 
+def test_a_loss_that_is_no_number_any_more_is_on_the_bad_side_of_a_threshold(repo: Path) -> None:
+    commits, good, bad = history(repo, ["0.1", "0.2", "float('nan')"])
+    answer, _ = found(repo, good.run_id, bad.run_id, threshold=0.5)
+    assert answer.first_bad is not None
+    assert answer.first_bad.commit == commits[2]
+
+
 def test_a_metric_that_other_inputs_moved_is_not_blamed_on_code(repo: Path) -> None:
     train = TRAIN.replace("score())", "score() * float(open('factor').read()))").replace(
         "with gittrack.start_run():", "with gittrack.start_run():\n    gittrack.log_data('factor')"

@@ -214,7 +214,7 @@ class _Bisecting:
             moved = moved and _is_good(good, claimed[0], claimed[1], None, EXACT)
         if not moved or (search.threshold is None and _is_good(bad, good, bad, None, self.tolerance)):
             raise self._not_the_code(good, bad)
-        if search.threshold is not None and (good > search.threshold) == (bad > search.threshold):
+        if search.threshold is not None and _is_good(bad, good, bad, search.threshold, EXACT):
             raise InvalidValue(
                 f"{search.threshold!r} does not part {metric} of the good end, {good!r}, from that of the bad, {bad!r}",
                 hint=f"--threshold {(good + bad) / 2!r}",
