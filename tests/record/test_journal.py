@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gittrack.errors import RecordingWarning, StorageFailed
 from gittrack.record import identity
+from gittrack.record import journal as journals
 from gittrack.record.journal import Journal
 from gittrack.record.journal_reader import read
 from gittrack.store import durable, locking
@@ -252,6 +253,23 @@ def test_a_new_run_that_logs_nothing_is_brought_to_disk_by_the_flusher(tmp_path,
     journal.open(tmp_path)
     assert synced.wait(10)
     journal.close()
+
+
+def test_a_flusher_that_could_not_begin_begins_with_what_is_logged_next(tmp_path, monkeypatch) -> None:
+    synced = threading.Event()
+    monkeypatch.setattr(durable, "hook", lambda step: synced.set() if step == "journal.sync" else None)
+    monkeypatch.setattr(journals, "_flusher", journals._Flusher())
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", no_thread)
+        journal = Journal(lambda: tmp_path, {"owner": True})
+        journal.open(tmp_path)
+    journal.point("loss", 1.0, 0, None)
+    assert synced.wait(10)
+    journal.close()
+
+
+def no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_strict_durability_syncs_before_the_call_returns(tmp_path, monkeypatch) -> None:

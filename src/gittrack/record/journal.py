@@ -405,9 +405,10 @@ class _Flusher:
 
     def start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="gittrack-flusher", daemon=True)
-            with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: `end` syncs
-                self._thread.start()
+            thread = threading.Thread(target=self._work, name="gittrack-flusher", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread begins now, or any more: `end` syncs
+                thread.start()
+                self._thread = thread
 
     def forked(self) -> None:
         """Go on without the parent's thread, which a child has not got."""
