@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gittrack.entities.record import Process, RunId, RunRecord
 from gittrack.errors import NotFound
 from gittrack.git.worktree import pool
+from gittrack.record.system_tags import IN_REPRODUCTION
 from gittrack.repro.many import (
     Many,
     Result,
@@ -32,7 +33,7 @@ from gittrack.repro.many import (
 from gittrack.repro.options import Options
 from gittrack.repro.published import junit, markdown
 from tests.conftest import commit_all, git, write
-from tests.repro.helpers import commit, gittrack, job, opened, recorded, runs, session_of
+from tests.repro.helpers import again, commit, gittrack, job, opened, originals, recorded, runs, session_of
 
 SWEEP = """\
 import gittrack
@@ -126,6 +127,27 @@ def test_repetitions_deleted_and_unfinished_runs_are_left_out(repo: Path) -> Non
     assert before == 4
     assert trial.run_id not in choose(session_of(repo))
     assert len(choose(session_of(repo))) == 3
+
+
+def test_runs_of_programs_that_a_repeated_job_starts_are_no_runs_to_reproduce(repo: Path) -> None:
+    parent = """\
+import subprocess, sys, gittrack
+with gittrack.start_run():
+    gittrack.log_metric("x", 1.0)
+    subprocess.run([sys.executable, "child.py"], check=True)
+"""
+    child = "import gittrack\nwith gittrack.start_run():\n    gittrack.log_metric('y', 2.0)\n"
+    write(repo, {"parent.py": parent, "child.py": child})
+    job(repo, "python", "parent.py")
+    before = choose(session_of(repo))
+    first = next(run for run in originals(repo) if "x" in run.metrics)
+
+    assert again(repo, first).verdict == "identical"
+
+    made = [run for run in runs(repo) if run.run_id not in before]
+    assert len(before) == len(made) == 2
+    assert sorted(run.tags.get(IN_REPRODUCTION, "") for run in made) == ["", "1"]
+    assert choose(session_of(repo)) == before
 
 
 def test_since_is_what_the_checked_out_tree_has_and_the_commit_has_not(repo: Path) -> None:

@@ -77,7 +77,7 @@ def record(
         environment=environment(project, capture, lost, command, image),
         parent_run_id=parent,
         repro_of=repeats,
-        tags=kept if repeats is None else {**kept, **origin.repro_tags(around)},
+        tags={**kept, **origin.repro_tags(around, repeats)},
         lost=tuple(map(values.shortened, lost)),
     )
     return run, capture

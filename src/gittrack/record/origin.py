@@ -15,6 +15,7 @@ from gittrack.entities.record import Command, Process, RunId, parse_run_id
 from gittrack.errors import GittrackError, InvalidValue
 from gittrack.git.capture import Capture, capture
 from gittrack.record.project import Project
+from gittrack.record.system_tags import IN_REPRODUCTION
 from gittrack.store.digest import random_hex
 from gittrack.store.layout import safe_path
 
@@ -76,8 +77,13 @@ def repro_of(around: Surroundings, process: Process) -> RunId | None:
         return None
 
 
-def repro_tags(around: Surroundings) -> dict[str, str]:
-    """Return the tags of every run that this process repeats: what was not as it is recorded."""
+def repro_tags(around: Surroundings, repeats: RunId | None) -> dict[str, str]:
+    """Return the tags of a run that a reproduction makes: what was not as it is recorded, or that it repeats none.
+
+    A program that the job starts knows no run that it could repeat: nothing on record ties its runs to the job.
+    """
+    if repeats is None:
+        return {IN_REPRODUCTION: str(around.depth)} if around.depth else {}
     if around.repro is None:
         return {}
     try:

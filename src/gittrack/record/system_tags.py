@@ -11,4 +11,5 @@ BRANCH = "mlflow.source.git.branch"
 CONTEXT = "mlflow.data.context"  # on the use of a dataset
 SOURCE = "gittrack.source"
 SOURCE_COMMAND = "command"  # of a run that `gittrack run -- CMD` has made
+IN_REPRODUCTION = "gittrack.in_reproduction"  # of a run that a reproduction makes, and that repeats none
 SEED = "gittrack.seed"  # of `gittrack.seed_all`

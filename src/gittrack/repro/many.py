@@ -24,6 +24,7 @@ from gittrack.errors import NotFound
 from gittrack.query import filters
 from gittrack.query.places import RUNS, Catalogue
 from gittrack.record import trust
+from gittrack.record.system_tags import IN_REPRODUCTION
 from gittrack.repro.execute import terminated_as_interrupted
 from gittrack.repro.options import AS_RECORDED, Options
 from gittrack.repro.plan import Plan, Progress, consents_of, family, plan, with_nested
@@ -38,14 +39,14 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _PATIENCE_S = 15.0  # a process that is interrupted ends its command first, and asks that politely too
-_REPETITIONS = """
+_REPETITIONS = f"""
     with recursive repetitions as (
-        select run_id, process from runs where repro_of is not null
+        select run_id, process from runs where repro_of is not null or tags['{IN_REPRODUCTION}'] is not null
         union
         select runs.run_id, runs.process from runs
             join repetitions on runs.parent_run_id = repetitions.run_id or runs.process = repetitions.process
     )
-"""
+"""  # noqa: S608 - the key is a constant
 
 
 @dataclass(frozen=True)
