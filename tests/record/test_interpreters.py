@@ -12,7 +12,7 @@ import pytest
 
 from gittrack.entities.record import RunRecord
 from gittrack.record import format as formats
-from gittrack.record import interpreters
+from gittrack.record import interpreters, pythons
 from tests.conftest import write
 from tests.other_python import put, run_of, share
 from tests.record.processes import layout_at, script, sealed_runs
@@ -28,7 +28,7 @@ def environment(repo: Path, run: RunRecord) -> dict[str, Any]:
 def test_the_environment_is_that_of_the_python_which_runs_the_command(repo: Path, other: Path) -> None:
     found = environment(repo, run_of(repo, other / "bin/python", "train.py"))
     assert found["distributions"] == {"ghost": "1.0"}
-    assert found["python"] == {**interpreters.own().facts, "packages": "its own"}
+    assert found["python"] == {**pythons.own().facts, "packages": "its own"}
     assert set(found["digests"]) == {"ghost"}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gittrack.entities.record import RunRecord
-from gittrack.record import environment, interpreters
-from gittrack.record.interpreters import Python
+from gittrack.record import environment, pythons
+from gittrack.record.pythons import Python
 from gittrack.repro.differences import Difference, compare_environment
 from gittrack.repro.environments import _without_conda, matters
 from gittrack.repro.pins import recipe
@@ -35,7 +35,7 @@ def put(home: Path, name: str, build: str) -> None:
 
 def python(home: Path) -> Python:
     """Return the present interpreter as if it lay in another environment."""
-    return interpreters.own()._replace(prefix=str(home))
+    return pythons.own()._replace(prefix=str(home))
 
 
 def compared(before: dict[str, Any], home: Path) -> list[tuple[str, str | None, str | None]]:

@@ -16,7 +16,7 @@ from gittrack.entities.record import Code, Command, Digest, RunId, RunRecord, pa
 from gittrack.errors import AlreadyExists, GittrackError, InvalidValue
 from gittrack.git.capture import Capture
 from gittrack.record import environment as environments
-from gittrack.record import interpreters, live, names, origin, values
+from gittrack.record import live, names, origin, values
 from gittrack.record import trust as trusting
 from gittrack.record.environment import host
 from gittrack.record.experiments import DEFAULT, DEFAULT_ID, Experiments, Group, check_name, id_of
@@ -175,6 +175,8 @@ def environment(
         folder = Path.cwd() if command is None else project.root / command.cwd
         python = None
         if command is not None and image is None:
+            from gittrack.record import interpreters  # a script pays nothing for what `gittrack run` needs
+
             python = interpreters.of_command(command.argv, folder, project.layout)
         return environments.record(
             project.layout,

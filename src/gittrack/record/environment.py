@@ -22,10 +22,10 @@ from gittrack.entities.record import Digest
 from gittrack.errors import GittrackError
 from gittrack.git import beside
 from gittrack.git.beside import Beside
-from gittrack.record import container, installed, interpreters
+from gittrack.record import container, installed, pythons
 from gittrack.record import format as formats
 from gittrack.record.installed import Installed, Place
-from gittrack.record.interpreters import Python
+from gittrack.record.pythons import Python
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -52,7 +52,7 @@ def capture(roots: Sequence[Path] = (), python: Python | None = None) -> dict[st
         python, platform, distributions (name to version); origins, digests and conda as far as there are any, see
         `Installed`; image, see `container.around`.
     """
-    python = python or interpreters.own()
+    python = python or pythons.own()
     found = installed.scan(python.path)
     known = installed.read(found)
     states = beside.look_at(_beside(known.origins, roots))
@@ -200,11 +200,11 @@ def record(
     place = (os.getpid(), layout.private, python and python.prefix, *roots, folder, *held.items())
     taken = _taken.get(place)
     if taken is None:
-        taken = _taken[place] = _take(python or interpreters.own(), layout, roots, folder, holds, held)
+        taken = _taken[place] = _take(python or pythons.own(), layout, roots, folder, holds, held)
     kept = (layout.environment(taken.digest), layout.unsaved.environment(taken.digest))
     if not any(path.is_file() for path in kept):
         if taken.content is None:
-            again = _take(python or interpreters.own(), layout, roots, folder, holds, held, anew=True)
+            again = _take(python or pythons.own(), layout, roots, folder, holds, held, anew=True)
             taken = _taken[place] = again
         durable.write_once(layout.unsaved.environment(taken.digest), taken.content or b"", tmp=layout.tmp)
     return taken.digest
@@ -319,7 +319,7 @@ def modules(layout: Layout, roots: Sequence[Path] = ()) -> dict[str, list[str]] 
     taken = next((taken for place, taken in _taken.items() if place[:3] == own), None)
     if taken is not None:
         return _memory(layout.index / f"modules-{taken.fingerprint}.json") or None
-    python = interpreters.own()
+    python = pythons.own()
     fingerprint = _fingerprint(python, installed.scan(python.path), roots)
     return _memory(layout.index / f"modules-{fingerprint}.json") or None
 

@@ -13,11 +13,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from gittrack.record.pythons import Python, described
 from gittrack.store import digest as digests
 from gittrack.store import durable
 from gittrack.store.layout import Layout
@@ -48,60 +49,6 @@ print(json.dumps({"version": sys.version_info[:3], "implementation": sys.impleme
 """
 
 
-class Python(NamedTuple):
-    """An interpreter.
-
-    Attributes:
-        program: Its path.
-        facts: Version, implementation and build, and whether it sees the system's packages.
-        prefix: The folder of its environment.
-        path: Where it looks for modules.
-    """
-
-    program: str
-    facts: dict[str, str]
-    prefix: str
-    path: tuple[str, ...]
-
-
-def own() -> Python:
-    """Return the interpreter of this process."""
-    return _python(
-        sys.executable,
-        {
-            "version": sys.version_info[:3],
-            "implementation": sys.implementation.name,
-            "build": sys.version,
-            "cache_tag": sys.implementation.cache_tag,
-            "prefix": sys.prefix,
-            "base": sys.base_prefix,
-            "path": sys.path,
-        },
-    )
-
-
-def _python(program: str, said: Mapping[str, Any]) -> Python:
-    facts = {
-        "version": ".".join(map(str, said["version"])),
-        "implementation": said["implementation"],
-        "build": " ".join(said["build"].split()),
-        "cache_tag": said["cache_tag"] or "",
-        "packages": _packages(said["prefix"], said["base"]),
-    }
-    return Python(program, facts, said["prefix"], tuple(said["path"]))
-
-
-def _packages(prefix: str, base: str) -> str:
-    if prefix == base:
-        return "of the interpreter"
-    try:
-        text = Path(prefix, "pyvenv.cfg").read_text().lower()
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    shared = re.search(r"^include-system-site-packages\s*=\s*true", text, re.MULTILINE)
-    return "its own and the system's" if shared else "its own"
-
-
 def of_command(argv: Sequence[str], folder: Path, layout: Layout) -> Python | None:
     """Return the Python that a command runs in; None for this process's own, and where the words tell of none.
 
@@ -118,7 +65,7 @@ def of_command(argv: Sequence[str], folder: Path, layout: Layout) -> Python | No
         return None
     said = _said(program, folder, layout)
     above = [str(folder / entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return _python(program, {**said, "path": [*above, *said["path"]]})
+    return described(program, {**said, "path": [*above, *said["path"]]})
 
 
 def program_of(argv: Sequence[str], folder: Path) -> str | None:

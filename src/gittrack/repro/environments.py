@@ -22,7 +22,7 @@ from gittrack.errors import Conflict, Damaged, GitFailed, NotFound
 from gittrack.git import beside
 from gittrack.record import environment as environments
 from gittrack.record import installed, interpreters
-from gittrack.record.interpreters import Python
+from gittrack.record.pythons import Python
 from gittrack.repro import containers, uv
 from gittrack.repro.containers import Container
 from gittrack.repro.differences import CONDA, IMAGE, Difference, compare_environment, is_of_conda

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from gittrack.record import interpreters
-from gittrack.record.interpreters import Python
+from gittrack.record import pythons
+from gittrack.record.pythons import Python
 from gittrack.store.layout import safe_path
 
 
@@ -20,7 +20,7 @@ def moved_imports(root: Path, target: Path, python: Python | None = None) -> lis
     tree, as it is now, instead of the code that was restored.
     """
     found: dict[str, None] = {}
-    python = python or interpreters.own()
+    python = python or pythons.own()
     for folder in map(Path, python.path):
         if folder.name not in ("site-packages", "dist-packages") or not folder.is_dir():
             continue
