@@ -30,7 +30,7 @@ def measure(options: Options) -> Measured:
             Figure("hook.other", "the hook, per call of `id`, which it passes over", passed, "µs", bound=1),
             *short_job(root, options),
             *long_job(root, options.size(30, 1), files),
-            *long_job(root, options.size(30, 1), files // 20),
+            *long_job(root, options.size(30, 1), files // 25),
             *unchanged(root, options, files, "2 kB"),
             *traced(root),
         ]

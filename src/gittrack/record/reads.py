@@ -39,7 +39,7 @@ from gittrack.store.layout import Layout
 from gittrack.store.objects import FileStore
 
 MAX_KEPT_BYTES = 100_000_000  # of one run
-MAX_KEPT_FILES = 1_000  # of one run: each costs 0.4 ms of the processor, most of it in its sync
+MAX_KEPT_FILES = 800  # of one run: each costs a millisecond, most of it in its sync
 HURRY_S = 0.8  # how long a run that is killed waits for what it read
 PATIENCE_S = 60.0  # how long one that ends does
 _LOOK_S = 1.0
